@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Every macro that a user may set, and every environment variable that Beamlet reads.
+//
+// | macro                   | meaning                                                              |
+// |-------------------------|----------------------------------------------------------------------|
+// | BEAMLET_IMPLEMENTATION  | single header only: define it in exactly one .cpp                    |
+//
+// | environment variable    | meaning                                                              |
+// |-------------------------|----------------------------------------------------------------------|
+// | BEAMLET_LOG             | level of the default log sink: trace debug info warning error off    |
+
+#include <beamlet/version.hpp>
+
+#if defined(__cpp_exceptions)
+#define BEAMLET_HAS_EXCEPTIONS 1
+#else
+#define BEAMLET_HAS_EXCEPTIONS 0
+#endif
+
+#if defined(__cpp_rtti) || defined(__GXX_RTTI)
+#define BEAMLET_HAS_RTTI 1
+#else
+#define BEAMLET_HAS_RTTI 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define BEAMLET_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BEAMLET_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef BEAMLET_THREAD_SANITIZER
+#define BEAMLET_THREAD_SANITIZER 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BEAMLET_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BEAMLET_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef BEAMLET_ADDRESS_SANITIZER
+#define BEAMLET_ADDRESS_SANITIZER 0
+#endif
