@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+# Functions for programs of this tree: tests, examples, benchmarks.
+
+# What a program that uses Beamlet links: the library, or the single header in its place.
+add_library(beamlet_for_programs INTERFACE)
+if(BEAMLET_SINGLE)
+  target_link_libraries(beamlet_for_programs INTERFACE beamlet_single_compiled)
+else()
+  target_link_libraries(beamlet_for_programs INTERFACE beamlet::beamlet)
+endif()
+
+# g++ 12 is wrong about these where it inlines containers and results into a test's body.
+add_library(beamlet_test_flags INTERFACE)
+target_compile_options(beamlet_test_flags INTERFACE
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-maybe-uninitialized -Wno-stringop-overflow
+    -Wno-stringop-overread>)
+
+# The library once more with random delays where threads meet, and bugs that can be switched on.
+get_target_property(beamlet_sources beamlet SOURCES)
+add_library(beamlet_chaos STATIC EXCLUDE_FROM_ALL ${beamlet_sources})
+target_compile_features(beamlet_chaos PUBLIC cxx_std_20)
+target_compile_definitions(beamlet_chaos PUBLIC BEAMLET_CHAOS)
+target_include_directories(beamlet_chaos PUBLIC include src ${PROJECT_SOURCE_DIR})
+target_link_libraries(beamlet_chaos PUBLIC Threads::Threads PkgConfig::LIBUV
+  PRIVATE beamlet_own_flags)
+
+# What tests may reach beyond that: internal headers and libuv. The shims of the single header come
+# first, so that "sched/cell.hpp" leads to it and not to the tree.
+add_library(beamlet_for_tests INTERFACE)
+if(BEAMLET_SINGLE)
+  target_compile_definitions(beamlet_for_tests INTERFACE BEAMLET_INTERNALS)
+  target_include_directories(beamlet_for_tests INTERFACE ${BEAMLET_SINGLE_DIR}/shims)
+else()
+  target_include_directories(beamlet_for_tests INTERFACE ${PROJECT_SOURCE_DIR}/src)
+endif()
+target_include_directories(beamlet_for_tests INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_libraries(beamlet_for_tests INTERFACE
+  beamlet_for_programs beamlet_test_flags PkgConfig::LIBUV)
+
+# beamlet_program(name sources...): an executable with the library and our own flags.
+function(beamlet_program name)
+  add_executable(${name} ${ARGN})
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+  target_link_libraries(${name} PRIVATE beamlet_for_programs beamlet_own_flags)
+endfunction()
+
+# beamlet_example(name sources...): a program that a reader studies and the tests run.
+function(beamlet_example name)
+  beamlet_program(example_${name} ${ARGN})
+  set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
+  if(BEAMLET_BUILD_TESTS)
+    add_test(NAME example_${name} COMMAND example_${name})
+    set_tests_properties(example_${name} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+
+# beamlet_bench(name sources...): a program that prints rows of figures; never run by the tests.
+function(beamlet_bench name)
+  beamlet_program(bench_${name} ${ARGN})
+endfunction()
+
+# beamlet_test(name sources...): a doctest program against the library (or the single header), and
+# beamlet_chaos_test(name sources...): one against beamlet_chaos. Cases may be left out by
+# tests/left_out.txt, and the programs are listed so that ./dev can count and compare cases.
+function(beamlet_test name)
+  beamlet_program(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE beamlet_for_tests)
+  beamlet_doctest_program(${name})
+endfunction()
+function(beamlet_chaos_test name)
+  add_executable(${name} ${ARGN})
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+  target_link_libraries(${name} PRIVATE beamlet_chaos beamlet_own_flags)
+  beamlet_doctest_program(${name})
+endfunction()
+function(beamlet_doctest_program name)
+  target_link_libraries(${name} PRIVATE beamlet_doctest_main beamlet_test_flags)
+  string(REPLACE ";" "," left_out "${BEAMLET_CASES_LEFT_OUT}")
+  add_test(NAME ${name} COMMAND ${name} --test-case-exclude=${left_out})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900)
+  set_property(GLOBAL APPEND PROPERTY BEAMLET_DOCTEST_PROGRAMS $<TARGET_FILE:${name}>)
+endfunction()
+
+# The cases that cannot run in this kind of build; the file says why, and ./dev compares the counts.
+set(BEAMLET_CASES_LEFT_OUT "")
+set(left_out_file ${PROJECT_SOURCE_DIR}/tests/left_out.txt)
+file(STRINGS ${left_out_file} left_out_lines REGEX "^[a-z]")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${left_out_file})
+foreach(line IN LISTS left_out_lines)
+  if(line MATCHES "^([^|]*[^| ]) *\\| *([^|]*[^| ]) *\\|" AND CMAKE_MATCH_1 STREQUAL BEAMLET_LEFT_OUT)
+    list(APPEND BEAMLET_CASES_LEFT_OUT "${CMAKE_MATCH_2}")
+  endif()
+endforeach()

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <beamlet/base/error.hpp>
+#include <beamlet/base/log.hpp>
+#include <beamlet/sched/actor_core.hpp>
+#include <beamlet/sched/extra.hpp>
+#include <beamlet/sched/options.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+
+using sched::priority;
+/// Amounts of resources by name: `{{"gpu", 0.5}, {"camera", 1}}`.
+using resource_list = std::vector<std::pair<std::string, double>>;
+
+/// What to do with a task that asks for more than the node has.
+enum class on_infeasible : std::uint8_t { fail, wait };
+enum class isolation : std::uint8_t { none, process };
+enum class lifetime : std::uint8_t { non_detached, detached };
+
+inline constexpr std::uint32_t max_retries_max = 1'000'000;
+inline constexpr double num_cpus_max = 1e6;
+
+/// How a runtime is started: `runtime::start({.workers = 2})`.
+struct runtime_options {
+  int argc = 0;
+  char** argv = nullptr;
+  /// Threads that run tasks. Unset: one per core this process may use. 0: tasks run on the loop's thread.
+  std::optional<unsigned> workers = {};
+  /// Amounts of this runtime's resources beside `cpu` (which follows from the workers).
+  resource_list resources = {};
+  /// The caller's own event loop, a `uv_loop_t*`; its thread starts and stops the runtime. Null: a thread of our own.
+  void* uv_loop = nullptr;
+  help get_helps = help::awaited;
+  /// Tasks pending at a time, in all; more are refused with errc::queue_full (within a batch of 1024 per thread).
+  std::uint64_t tasks_max = std::uint64_t{1} << 26;
+  /// Extra threads that keep the cores busy while workers wait inside `get`.
+  unsigned spare_threads_max = 16;
+  /// Threads for tasks with `.blocking = true`; more such tasks wait.
+  unsigned blocking_threads_max = 64;
+  /// Of each worker; address space, touched as it is used. 0: 64 MiB (8 MiB on 32-bit machines).
+  std::size_t stack_bytes = 0;
+  /// Bytes that cells may take in this process, all runtimes together; past them submissions fail with no_memory.
+  std::size_t memory_max = 0;
+  /// Records kept per thread for `write_timeline`. 0: off.
+  std::size_t timeline_events = 0;
+  std::string thread_name = "beamlet";
+  /// Pins worker i to processor i.
+  bool pin_threads = false;
+  /// Called first on every thread the runtime starts: affinity, priority, names of your own.
+  void (*thread_hook)(void* user, unsigned index) = nullptr;
+  void* thread_hook_user = nullptr;
+  log_sink log = {};
+  /// Where named actors live when no namespace is given.
+  std::string name_space = "default";
+  /// Test only: a simulated world (`ports::sim_port*`) and its number of workers.
+  void* simulated_port = nullptr;
+  unsigned simulated_workers = 1;
+  /// Test only: an engine that cells leave through.
+  void* engine = nullptr;
+};
+
+/// `.options({...})` of a task.
+struct task_options {
+  std::string name = {};
+  double num_cpus = 1;
+  double num_gpus = 0;
+  double memory = 0;  ///< bytes, logical
+  resource_list resources = {};
+  beamlet::on_infeasible on_infeasible = beamlet::on_infeasible::fail;
+  beamlet::priority priority = beamlet::priority::normal;
+  /// How often a failed attempt is repeated; -1 without end. Errors of the function itself count only with
+  /// `retry_exceptions` or `retry_on`.
+  int max_retries = 0;
+  bool retry_exceptions = false;
+  std::function<bool(const error&)> retry_on = {};
+  std::chrono::nanoseconds retry_backoff = {};      ///< doubled at each attempt
+  std::chrono::nanoseconds retry_backoff_max = std::chrono::seconds(10);
+  std::chrono::nanoseconds delay = {};              ///< not before
+  std::chrono::nanoseconds deadline = {};           ///< not started after, counted from now; zero: none
+  bool blocking = false;                            ///< waits for the world: a thread of its own kind runs it
+  beamlet::isolation isolation = beamlet::isolation::none;
+};
+
+/// `.options({...})` of an actor.
+struct actor_options {
+  std::string name = {};
+  std::optional<std::string> name_space = {};
+  bool get_if_exists = false;
+  beamlet::lifetime lifetime = beamlet::lifetime::non_detached;
+  /// Held for life; `num_cpus` is 0 because an idle actor holds none and its running call takes a worker.
+  double num_cpus = 0;
+  double num_gpus = 0;
+  double memory = 0;
+  resource_list resources = {};
+  std::uint32_t max_concurrency = 1;  ///< calls at a time; above 1 they run on several workers at once
+  /// Calls with `.concurrency_group = "io"` share this many; others share `max_concurrency`.
+  std::vector<std::pair<std::string, std::uint32_t>> concurrency_groups = {};
+  std::uint32_t mailbox_capacity = sched::mailbox_capacity_default;
+  beamlet::mailbox_policy mailbox_policy = beamlet::mailbox_policy::block;
+  int max_restarts = 0;
+  beamlet::isolation isolation = beamlet::isolation::none;
+};
+
+/// `.options({...})` of one call to an actor.
+struct call_options {
+  std::string name = {};
+  std::string concurrency_group = {};
+  std::chrono::nanoseconds deadline = {};  ///< not started after, counted from now; zero: none
+};
+
+inline constexpr std::chrono::nanoseconds no_timeout = std::chrono::nanoseconds::max();
+
+struct wait_options {
+  std::size_t num_returns = 1;
+  std::chrono::nanoseconds timeout = no_timeout;
+};
+
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

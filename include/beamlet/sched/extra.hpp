@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What a cell knows beyond the fast path: the options of one call, the coroutine it waits in, and later the
+// id under which it is known outside. Made only when there is something to say.
+
+#include <beamlet/base/error.hpp>
+#include <beamlet/base/ledger.hpp>
+#include <beamlet/sched/cell.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+struct coroutine_root;
+struct outside;  // the engine's record of a published cell
+
+enum class priority : std::uint8_t { high, normal, low };
+
+struct cell_extra {
+  std::string name;
+  std::vector<quantity> needs;       // empty: one cpu, which a worker thread stands for
+  priority urgency = priority::normal;
+  bool blocking = false;
+  bool holds_needs = false;          // written by whoever admits, runs and gives back, one after the other
+  std::uint64_t start_ns = 0;        // not before
+  std::uint64_t deadline_ns = ~std::uint64_t{0};  // not started after
+  std::int32_t retries_left = 0;     // -1: without end
+  std::uint64_t backoff_ns = 0, backoff_ns_max = 0;
+  std::function<bool(const error&)> retry_on;
+  bool (*duplicable)(cell&) = nullptr;  // retried arguments are copied; false: they cannot be
+  std::uint32_t attempt = 0;
+  std::atomic<coroutine_root*> root{nullptr};  // owned by the cell
+  std::atomic<outside*> away{nullptr};
+  void (*forget_outside)(outside*) = nullptr;
+};
+
+void destroy_extra(cell_extra* extra) noexcept;
+
+/// The cell's record, made on first use; null when there is no memory.
+cell_extra* extra_of(cell& x) noexcept;
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Whole pages of private memory, for pools that give memory back after a burst. Memory shared
+// between processes and files that are mapped come with the mapped store.
+
+#include <beamlet/base/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace ports {
+
+/// Address space that reads as zero and becomes memory page by page as it is touched. Starts at a
+/// page; the last page is usable to its end.
+///
+/// Thread: any.   Blocks: no.   Cost: one system call.
+/// Errors: no_memory (with errno: the system's or the process's limit), invalid_argument (0 bytes).
+/// Lifetime: until unmap_memory().   Limits: the system may promise more than it has; a touch that
+/// it cannot serve then ends the process, as everywhere on such a system.
+result<void*> map_memory(std::size_t bytes);
+
+/// Gives the address space back.
+///
+/// REQUIRES: `memory` and `bytes` of one map_memory(); nobody touches it during or after the call.
+void unmap_memory(void* memory, std::size_t bytes);
+
+/// Gives the memory of the whole pages in [memory, memory + bytes) back to the system; they read as
+/// zero from then on, and the address space stays. A page that lies in the range in part is left
+/// alone. Where the program has locked its memory nothing can be given back: the pages are zeroed
+/// only.
+///
+/// REQUIRES: the range lies in one map_memory(); nobody touches it during the call.
+/// Thread: any.   Blocks: no.   Cost: one system call, then one page fault per page touched again.
+void discard_memory(void* memory, std::size_t bytes);
+
+/// Cost: a load after the first call.
+std::size_t page_bytes();
+
+/// Memory that this process occupies now, 0 where it is not known. For tests and benchmarks.
+/// Cost: reads a file of the kernel.
+std::uint64_t resident_bytes();
+
+}  // namespace ports
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The contract between Beamlet and the world: time, waking, and one poll at a time. `ports/uv`
+// keeps it on real systems, `ports/sim` in a seeded world without threads or real time. What a
+// program sees must be the same on both: tests/conformance/port_suite.hpp runs on each. Who ports
+// Beamlet fills in this file, threads.hpp and memory.hpp (see README.md). To come, each with its
+// issue: sockets and pipes (listen, connect, read, write without SIGPIPE), files, shared memory,
+// process spawn (without SIGCHLD), dynamic libraries, cpu features.
+//
+// A port has one *loop thread*: the one that calls turn(), or the one that runs the caller's own
+// loop. Work is never run inside turn(): it collects events, returns, and the driver runs what
+// became ready.
+
+#include <beamlet/version.hpp>
+
+#include <cstdint>
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace ports {
+
+class port {
+ public:
+  port() = default;
+  port(const port&) = delete;
+  port& operator=(const port&) = delete;
+  /// Closes the port if close() was not called.
+  ///
+  /// REQUIRES: the loop thread, or no thread uses the port any more; as close().
+  virtual ~port() = default;
+
+  // -- time ---------------------------------------------------------------------------------------
+
+  /// Nanoseconds that never go back, from an arbitrary start above 0. Stands still during suspend.
+  ///
+  /// Thread: any.   Blocks: no.   Cost: about 20 ns.
+  virtual std::uint64_t now_ns() const = 0;
+
+  /// As now_ns(), with the time in suspend counted: for leases and certificates, not for timers.
+  /// The start is another one: compare only with itself. Where the system has no such clock,
+  /// now_ns().
+  ///
+  /// Thread: any.   Blocks: no.   Cost: about 20 ns.
+  virtual std::uint64_t boot_ns() const = 0;
+
+  // -- polling ------------------------------------------------------------------------------------
+
+  /// Polls once and returns when I/O happened, when wake() was called (since the last turn that
+  /// returned for it: an earlier one is not lost), or when `until_ns` has passed, and never before
+  /// without one of these but for a rare spurious return. UINT64_MAX: no limit; 0 or a past time:
+  /// does not block. The time is rounded up to the port's resolution (uv: 1 ms). Costs nothing
+  /// while it waits.
+  ///
+  /// REQUIRES: the loop thread, !external(), not closed, not inside another turn().
+  /// Blocks: yes.   Cost: one to three system calls.
+  virtual void turn(std::uint64_t until_ns) = 0;
+
+  /// Makes the current turn() return, or the next one if none is running; an external port runs its
+  /// callback once more. Calls before that happens count as one. What the caller wrote before is
+  /// visible after the turn returned.
+  ///
+  /// REQUIRES: close() has not begun.   Thread: any; not a signal handler.
+  /// Blocks: no.   Cost: one system call, none when a wake is pending already.
+  virtual void wake() = 0;
+
+  // -- the caller's own loop ----------------------------------------------------------------------
+
+  /// True where the polling belongs to the caller: turn() must not be called, drive() and
+  /// set_deadline() take its place. False: the reverse.
+  virtual bool external() const = 0;
+
+  /// From now on `callback(user)` runs on the loop's thread after each wake() (one that came before
+  /// is not lost) and when the deadline passes; now and then for no reason. It runs inside a
+  /// callback of that loop: it must return soon, and must not run the loop. It may call any
+  /// function of the port, close() included. Null: none.
+  ///
+  /// REQUIRES: external(), the loop thread, not closed.
+  virtual void drive(void (*callback)(void*), void* user) = 0;
+
+  /// The callback is to run when `ns` (of now_ns()) has passed, never before because of it, once;
+  /// replaces the deadline before. UINT64_MAX: none. A past time: in the loop's next iteration.
+  ///
+  /// REQUIRES: external(), the loop thread, not closed.   Blocks: no.   Cost: no system call, a
+  /// wake() for a past time.
+  virtual void set_deadline(std::uint64_t ns) = 0;
+
+  /// Whether the port keeps the caller's loop running (uv: whether its handle is referenced) when
+  /// the caller's own handles are gone. False at first: an idle runtime must not hold up the
+  /// program's `uv_run`; the driver says true while work is pending that the loop must finish. A
+  /// loop that is not kept alive and runs for other reasons still serves wake() and the deadline.
+  /// No effect where !external().
+  ///
+  /// REQUIRES: the loop thread, not closed.   Blocks: no.
+  virtual void keep_alive(bool keep) = 0;
+
+  /// Ends the port: only time and const functions may be called after it. Again: nothing happens.
+  /// An external port closes the handles that it added to the caller's loop, which stays the
+  /// caller's, and the callback never runs again; the loop must run once more before it can be
+  /// closed itself (`uv_run` with any mode finishes it), while the port object may be destroyed at
+  /// once.
+  ///
+  /// REQUIRES: the loop thread, not inside turn(), no other thread in wake() or about to call it.
+  /// Blocks: no longer than the system takes to close what is open.
+  virtual void close() = 0;
+
+  // -- chance and the simulation ------------------------------------------------------------------
+
+  /// A number that nobody can foresee and no other runtime has; in a simulation the next one of its
+  /// seed.
+  ///
+  /// Thread: any, in a simulation its only one.   Blocks: no.
+  virtual std::uint64_t random_seed() = 0;
+
+  /// Which of `count` ready things goes first, in [0, count): by seed in a simulation, 0 elsewhere.
+  ///
+  /// REQUIRES: count >= 1.   Thread: as random_seed().   Blocks: no.
+  virtual unsigned choose(unsigned count) = 0;
+
+  /// True: one thread, virtual time that moves only in turn(), everything follows from the seed.
+  virtual bool simulated() const = 0;
+
+  /// Folds an event into the trace by which two simulated runs are compared. Elsewhere nothing
+  /// happens.
+  ///
+  /// Thread: as random_seed().   Blocks: no.
+  virtual void note(std::uint64_t event) { (void)event; }
+};
+
+}  // namespace ports
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

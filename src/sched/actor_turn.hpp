@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Between the mailbox (mailbox.cpp), the turn (actor.cpp) and those who wait (wait.cpp).
+
+#include "beamlet/sched/actor_core.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+struct actor_extra;
+
+// The mailbox's word: the newest message in the low 48 bits (what 64-bit systems give to programs), above them the
+// number of messages. Nobody reads an idle one: whoever pushes there raises the turn.
+inline constexpr int box_count_shift = 48;
+inline constexpr std::uint64_t box_pointer_mask = (std::uint64_t{1} << box_count_shift) - 1;
+inline constexpr std::uint64_t box_idle = 1;
+
+/// Takes messages out during one turn; what it has taken but not run goes back to the actor at the end.
+class mailbox_reader {
+ public:
+  explicit mailbox_reader(actor_core& a) noexcept
+      : a_(a), batch_(a.batch), left_(a.batch_left.load(std::memory_order_relaxed)) {
+    a.batch = nullptr;
+  }
+  mailbox_reader(const mailbox_reader&) = delete;
+  mailbox_reader& operator=(const mailbox_reader&) = delete;
+  /// The next that may run; null when there is none.
+  cell* next() noexcept;
+  bool empty() const noexcept;
+  /// False: a message came meanwhile.
+  bool become_idle() noexcept;
+  /// REQUIRES: called before the turn is left.
+  void put_back() noexcept {
+    a_.batch = batch_;
+    if (batch_ == nullptr) left_ = 0;
+    report_left(left_);
+  }
+
+ private:
+  cell* next_exact(actor_extra& extra) noexcept;
+  void report_left(std::uint32_t left) noexcept;
+
+  actor_core& a_;
+  cell* batch_;
+  std::uint32_t left_;
+};
+
+/// Asks for a turn; pushes an entry when none is queued.
+void raise_turn(actor_core& a) noexcept;
+/// True when a call to `a` runs further down on this very stack.
+bool runs_below(const context& here, const actor_core& a) noexcept;
+/// Sleeps on `word` as a parked get does (a spare may step in); returns after at most `timeout_ns`.
+void wait_parked(context& here, std::atomic<std::uint32_t>& word, std::uint32_t seen, std::uint64_t timeout_ns,
+                 cell& why) noexcept;
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Functions that one source file of `sched` offers to the others.
+
+#include "beamlet/sched/actor_core.hpp"
+#include "beamlet/sched/coroutine.hpp"
+#include "beamlet/sched/core.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+class scheduler;
+class worker;
+struct actor_extra;
+
+// context.cpp
+void register_live(scheduler& s);
+void unregister_live(scheduler& s);
+
+// wait.cpp
+/// Wakes the parked gets, so that each looks again for something it may run.
+void wake_parked(scheduler& home) noexcept;
+
+// spare.cpp
+/// A worker blocks: another thread may take its core.
+void start_spare(scheduler& home) noexcept;
+void retire_spare(worker& spare) noexcept;
+
+// coroutine.cpp
+bool help_root(context& here, coroutine_root& r) noexcept;
+/// What a suspended coroutine waits for, counted; null when that is no cell.
+cell* awaited_by(coroutine_root& r) noexcept;
+
+// worker.cpp
+void finish_coroutine(context& here, cell& x, outcome how) noexcept;
+
+// retry.cpp
+/// True when the failed task runs again, after its back-off; it is not sealed then.
+bool retry(context& here, cell& x) noexcept;
+
+// stop.cpp
+/// Something was finished while the scheduler ends: whoever waits for that looks again.
+void note_progress(scheduler& home) noexcept;
+
+// actor.cpp, names.cpp, admission.cpp
+inline constexpr std::uint32_t reentrant_calls_max = 1000;
+void retire_actor(actor_core& a) noexcept;
+void release_name(actor_core& a) noexcept;
+void give_actor_needs(scheduler& home, actor_extra& extra) noexcept;
+void cancel_calls_of(actor_core& a) noexcept;
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop's thread: timers, what is bound to it, and without workers the tasks too. Polls and ready work alternate;
+// nothing runs inside a callback of the port but on the caller's own loop, where there is no other place.
+
+#include "sched/internal.hpp"
+#include "sched/scheduler.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+namespace {
+constexpr int tasks_per_step = 64;  // without workers: then the loop polls again
+}  // namespace
+
+bool scheduler::add_timer(timer& t) noexcept {
+  auto added = timers.add(t);
+  if (added == timer_heap::added::earliest) port->wake();
+  return added != timer_heap::added::no_memory;
+}
+
+void scheduler::fire_timers() noexcept {
+  while (timer* due = timers.pop_due(port->now_ns())) {
+    port->note(0x71);
+    due->fire(*due);
+  }
+}
+
+void scheduler::post_to_loop(cell& x) noexcept {
+  loop_queue.push(x);
+  port->wake();
+}
+
+bool scheduler::loop_step() noexcept {
+  fire_timers();
+  for (int i = 0; i < tasks_per_step; ++i) {
+    cell* x = loop_queue.pop();
+    if (x == nullptr) break;
+    x->ops->enter(loop_context, *x);
+  }
+  if (solo && !simulated)
+    for (int i = 0; i < tasks_per_step; ++i)
+      if (!workers[0]->run_one()) break;
+  bool more = !loop_queue.empty() || (solo && !simulated && has_work());
+  if (!more && now.load(std::memory_order_relaxed) != phase::running) note_progress(*this);
+  return more;
+}
+
+void scheduler::loop_main() noexcept {
+  this_context = solo ? &workers[0]->here : &loop_context;
+  while (loop_stop.load(std::memory_order_acquire) == 0) {
+    bool more = loop_step();
+    if (solo && !more) {
+      // Sleepers of the solo worker are the poll itself: submitters wake the port.
+      workers[0]->queue.shrink();
+      offer_trim();
+    }
+    if (loop_stop.load(std::memory_order_acquire) != 0) break;
+    port->turn(more ? 0 : timers.earliest());
+  }
+}
+
+/// On the caller's own loop this is a callback: work runs here because there is no other place, and a get that
+/// would need the loop again is refused.
+void scheduler::step_on_callers_loop() noexcept {
+  context& here = solo ? workers[0]->here : loop_context;
+  context* outer = std::exchange(this_context, &here);
+  here.in_callback = loop_context.in_callback = true;
+  bool more = loop_step();
+  here.in_callback = loop_context.in_callback = false;
+  this_context = outer;
+  port->keep_alive(more || (solo && !quiescent()));
+  port->set_deadline(more ? 0 : timers.earliest());
+}
+
+bool scheduler::turn_once(std::uint64_t until_ns) noexcept {
+  if (port->external()) return false;
+  std::uint64_t next = std::min(timers.earliest(), until_ns);
+  if (simulated && next == forever && loop_queue.empty()) return false;
+  port->turn(loop_queue.empty() ? next : 0);
+  fire_timers();
+  if (cell* x = loop_queue.pop()) x->ops->enter(loop_context, *x);
+  return true;
+}
+
+bool scheduler::drive_once(std::uint64_t until_ns) noexcept {
+  if (!simulated) {
+    context* outer = std::exchange(this_context, &workers[0]->here);
+    bool ran = workers[0]->run_one();
+    this_context = outer;
+    return ran || turn_once(until_ns);
+  }
+  // The seed decides which worker goes next; one that finds nothing gives way to the others.
+  unsigned first = port->choose(workers_wanted);
+  for (unsigned i = 0; i < workers_wanted; ++i) {
+    worker& w = *workers[(first + i) % workers_wanted];
+    context* outer = std::exchange(this_context, &w.here);
+    port->note(0x100 + w.index);
+    bool ran = w.run_one();
+    this_context = outer;
+    if (ran) return true;
+  }
+  return turn_once(until_ns);
+}
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Actors' names, and the list of all actors. Names are an asynchronous interface from the start: the agent and the
+// cluster will answer behind it.
+
+#include "sched/actor_extra.hpp"
+#include "sched/internal.hpp"
+#include "sched/no_throw.hpp"
+#include "sched/scheduler.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+namespace {
+
+std::string full_name(std::string_view name_space, std::string_view name) {
+  std::string full(name_space);
+  full.push_back('\0');
+  full.append(name);
+  return full;
+}
+
+void list_actor(scheduler& home, actor_core& a) noexcept {
+  std::lock_guard hold(home.actors_lock);
+  a.following = home.actors;
+  if (a.following != nullptr) a.following->previous = &a;
+  home.actors = &a;
+  a.listed = true;
+}
+
+result<void> take_options(scheduler& home, actor_core& a, const actor_options& options) {
+  bool exact = options.policy == mailbox_policy::drop_oldest || options.policy == mailbox_policy::keep_latest;
+  a.capacity = options.policy == mailbox_policy::keep_latest ? 1 : options.capacity;
+  a.policy = static_cast<std::uint8_t>(options.policy);
+  a.concurrency = options.concurrency;
+  if (!exact && options.needs.empty() && options.groups.empty()) return {};
+  actor_extra* extra = extra_of(a);
+  if (extra == nullptr) return error(errc::no_memory, error_layer::sched);
+  a.locked_box = exact;
+  for (auto& [name, limit] : options.groups) {
+    auto group = std::make_unique<concurrency_group>(name, limit);
+    extra->groups.push_back(std::move(group));
+  }
+  if (options.needs.empty()) return {};
+  BEAMLET_TRY_VOID(home.check_feasible(options.needs));
+  std::lock_guard hold(home.ledger_lock);
+  if (!home.resources.take(options.needs))
+    return error(errc::busy, error_layer::sched,
+                 {"the resources that the actor asks for are held by others", "", std::string(a.type->name), ""});
+  extra->needs = options.needs;
+  return {};
+}
+
+}  // namespace
+
+result<void> open_actor(context& here, actor_core& a, const actor_options& options) {
+  scheduler& home = here.home();
+  BEAMLET_TRY_VOID(take_options(home, a, options));
+  if (!options.name.empty()) BEAMLET_TRY_VOID(name_actor(here, a, options.name_space, options.name));
+  a.box.store(1, std::memory_order_relaxed);  // idle
+  list_actor(home, a);
+  return {};
+}
+
+result<void> name_actor(context& here, actor_core& a, std::string_view name_space, std::string_view name) {
+  scheduler& home = here.home();
+  actor_extra* extra = extra_of(a);
+  if (extra == nullptr) return error(errc::no_memory, error_layer::sched);
+  std::lock_guard hold(home.names_lock);
+  auto [at, fresh] = home.actor_names.try_emplace(full_name(name_space, name), &a);
+  if (!fresh)
+    return error(errc::already_exists, error_layer::sched,
+                 {"an actor named '" + std::string(name) + "' exists in namespace '" + std::string(name_space) +
+                      "' (get_if_exists takes that one)",
+                  "", "", ""});
+  extra->name = name;
+  extra->name_space = name_space;
+  return {};
+}
+
+void release_name(actor_core& a) noexcept {
+  actor_extra* extra = a.more.load(std::memory_order_acquire);
+  if (extra == nullptr) return;
+  scheduler& home = *a.home;
+  std::lock_guard hold(home.names_lock);
+  if (extra->name.empty()) return;
+  auto at = home.actor_names.find(full_name(extra->name_space, extra->name));
+  if (at != home.actor_names.end() && at->second == &a) home.actor_names.erase(at);
+  extra->name.clear();
+}
+
+void find_actor(context& here, std::string_view name_space, std::string_view name,
+                void (*answer)(void* user, actor_core* found), void* user) noexcept {
+  scheduler& home = here.home();
+  actor_core* found = nullptr;
+  {
+    std::lock_guard hold(home.names_lock);
+    auto at = home.actor_names.find(full_name(name_space, name));
+    if (at != home.actor_names.end() && try_add_handle(*at->second)) found = at->second;
+  }
+  answer(user, found);
+}
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

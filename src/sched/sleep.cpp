@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// How workers fall asleep and are woken. One word holds the number of sleepers and of searchers; a submitter reads
+// it after a light fence, a sleeper announces itself, pays the heavy fence, looks once more and then waits on the
+// epoch. As long as one worker searches, nobody is woken: it will find the work, and wakes the next one itself.
+
+#include "sched/scheduler.hpp"
+#include "sched/internal.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+namespace {
+constexpr int search_rounds = 40;  // about 10 to 20 microseconds, half of them giving the core away
+constexpr int pauses_per_round = 30;
+}  // namespace
+
+void scheduler::wake_somebody(std::uint64_t seen) noexcept {
+  if ((seen & sleepers_mask) != 0) {
+    if (chaos::planted(chaos::bug::lost_wakeup)) return;
+    epoch.fetch_add(1, std::memory_order_seq_cst);
+    ports::wake_one(epoch);
+  } else if ((seen & stalled) != 0) {
+    wake_parked(*this);  // every worker waits in a get: one of them can claim what has just come
+  }
+}
+
+void scheduler::wake_all() noexcept {
+  epoch.fetch_add(1, std::memory_order_seq_cst);
+  ports::wake_all(epoch);
+  wake_parked(*this);
+  port->wake();
+}
+
+bool scheduler::has_work() const noexcept {
+  if (!high.empty() || !low.empty()) return true;
+  unsigned used = workers_used.load(std::memory_order_acquire);
+  for (unsigned i = 0; i < used; ++i)
+    if (workers[i]->queue.size() > 0 || workers[i]->inbox.load(std::memory_order_acquire) != nullptr) return true;
+  return false;
+}
+
+void worker::thread_main() noexcept {
+  this_context = &here;
+  bool stopping = false;
+  while (!stopping) {
+    // A spare leaves when those it stood in for are back.
+    if (spare && home.active.load(std::memory_order_relaxed) > static_cast<int>(home.workers_wanted)) break;
+    if (!run_one()) stopping = !rest();
+  }
+  if (spare) retire_spare(*this);
+}
+
+/// Searches for a while, then sleeps until something was queued. False: the scheduler has stopped.
+bool worker::rest() noexcept {
+  std::atomic<std::uint64_t>& idle = home.idle;
+  auto found = [&](cell* x, std::uint64_t leave) {
+    std::uint64_t before = idle.fetch_sub(leave, std::memory_order_seq_cst);
+    bool last = (before & scheduler::searchers_mask) == scheduler::searcher;
+    if (leave == scheduler::searcher && last && (before & scheduler::sleepers_mask) != 0 && home.has_work())
+      home.wake_somebody(before);
+    x->ops->enter(here, *x);
+    return true;
+  };
+  // Half of the workers may search at a time: more would only contend.
+  std::uint64_t seen = idle.load(std::memory_order_relaxed);
+  unsigned searching = static_cast<unsigned>((seen & scheduler::searchers_mask) >> 16);
+  if (2 * searching < home.workers_wanted + 1) {
+    idle.fetch_add(scheduler::searcher, std::memory_order_seq_cst);
+    bool alone = home.workers_wanted == 1;
+    for (int round = 0; round < search_rounds; ++round) {
+      if (cell* x = find()) return found(x, scheduler::searcher);
+      if (alone || round % 2 == 1) ports::yield();
+      else for (int i = 0; i < pauses_per_round; ++i) ports::pause();
+    }
+    idle.fetch_sub(scheduler::searcher, std::memory_order_seq_cst);
+  }
+  std::uint32_t before = home.epoch.load(std::memory_order_acquire);
+  idle.fetch_add(scheduler::sleeper, std::memory_order_seq_cst);
+  chaos::point(chaos::place::sleep_before_recheck);
+  ports::heavy_fence();
+  if (cell* x = find()) return found(x, scheduler::sleeper);
+  if (home.now.load(std::memory_order_seq_cst) == phase::stopped) {
+    idle.fetch_sub(scheduler::sleeper, std::memory_order_seq_cst);
+    return false;
+  }
+  if (home.now.load(std::memory_order_relaxed) != phase::running) note_progress(home);
+  queue.shrink();
+  home.offer_trim();
+  counters::raise(here.count.slept);
+  chaos::point(chaos::place::sleep_before_wait);
+  ports::wait_on(home.epoch, before, forever);
+  idle.fetch_sub(scheduler::sleeper, std::memory_order_seq_cst);
+  return true;
+}
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

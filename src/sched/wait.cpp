@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocking waits. Inside a task, `get` runs on its own stack only what it waits for: it claims the awaited task, or
+// the unready arguments below it, and otherwise parks. Running anything else there deadlocks without any cycle.
+
+#include "sched/wait.hpp"
+
+#include <algorithm>
+
+#include "sched/actor_turn.hpp"
+#include "sched/frames.hpp"
+#include "sched/no_throw.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+namespace {
+
+constexpr std::size_t stack_reserve = std::size_t{96} << 10;  // for one more level of helping
+constexpr int spins_before_parking = 64;                      // a stolen child is often nearly done
+constexpr int frames_looked_at_max = 256;                     // per parked thread, for deadlocks
+
+bool stack_is_low(const context& here) {
+  if (here.stack_low == 0) return false;
+  char probe;
+  return reinterpret_cast<std::uintptr_t>(&probe) < here.stack_low + stack_reserve;
+}
+
+error too_deep_error(cell& want) {
+  return error(errc::too_deep, error_layer::sched,
+               {"tasks that wait for tasks are nested too deeply for this stack (stack_bytes)", "",
+                function_name(want), ""});
+}
+
+/// The common case of fork and join: the awaited task is the newest of the worker's own queue.
+void run_if_newest(context& here, cell& want) noexcept {
+  worker* self = here.self;
+  if (self == nullptr) return;
+  while (!want.sealed()) {
+    cell* x = self->queue.pop();
+    if (x == nullptr) return;
+    if (x == &want) {
+      x->ops->enter(here, *x);
+      continue;
+    }
+    bool stale = x->ops->run != nullptr && x->ops->link == nullptr &&
+                 (x->unmet.load(std::memory_order_relaxed) & cell::claimed) != 0;
+    if (stale) {
+      x->release();
+      continue;
+    }
+    self->push(*x);
+    return;
+  }
+}
+
+}  // namespace
+
+// -- the walk -----------------------------------------------------------------------------------------------
+
+walk::~walk() {
+  // What was claimed but not run goes back: to its countdown, or, when that is over, into a queue.
+  for (step& s : steps_) {
+    if (s.mine) {
+      std::uint32_t before = s.x->unmet.fetch_and(~cell::claimed, std::memory_order_acq_rel);
+      if ((before & cell::count_mask) == 0) {
+        s.x->add_reference();
+        schedule(here_, *s.x);
+      }
+    }
+    if (s.counted) s.x->release();
+  }
+}
+
+bool walk::push(cell& x, bool counted) noexcept {
+  if (try_push_back(steps_, step{&x, false, counted, 0})) return true;
+  if (counted) x.release();
+  return false;
+}
+
+void walk::pop() noexcept {
+  step s = steps_.back();
+  steps_.pop_back();
+  if (s.counted) s.x->release();
+}
+
+/// One step towards the awaited cell. False: nothing to do here but to wait for `bottom()`.
+bool walk::advance() noexcept {
+  if (steps_.empty() && !push(want_, false)) return false;
+  step& s = steps_.back();
+  cell& x = *s.x;
+  if (x.sealed()) {
+    pop();
+    return true;
+  }
+  if (x.ops->run == nullptr) return false;  // a promise: nobody can run it
+  if (x.ops->link != nullptr) return help_message(x);
+  if (!s.mine) {
+    if (x.unmet.load(std::memory_order_acquire) & cell::special) return false;  // not admitted yet
+    if (here_.face->has_engine && !(x.unmet.load(std::memory_order_relaxed) & cell::local)) return false;
+    s.flags = claim(x);
+    if (s.flags & cell::claimed) return help_claimed(x);
+    s.mine = true;
+  }
+  if ((x.unmet.load(std::memory_order_acquire) & cell::count_mask) != 0) {
+    cell* argument = x.ops->unready != nullptr ? x.ops->unready(x) : nullptr;
+    if (argument != nullptr) return push(*argument, false);
+    ports::yield();  // its last argument is sealed, the countdown falls at this moment
+    return true;
+  }
+  std::uint32_t flags = s.flags;
+  steps_.pop_back();  // the queue's reference belongs to the stale entry, or become_ready has dropped it
+  bool counted = s.counted;
+  run_claimed(here_, x, flags);
+  if (counted) x.release();
+  return true;
+}
+
+/// Claimed by somebody else: a suspended coroutine can be helped, a running task cannot.
+bool walk::help_claimed(cell& x) noexcept {
+  cell_extra* extra = x.extra.load(std::memory_order_acquire);
+  coroutine_root* root = extra != nullptr ? extra->root.load(std::memory_order_acquire) : nullptr;
+  if (root == nullptr) return false;
+  if (help_root(here_, *root)) return true;
+  cell* below = awaited_by(*root);
+  if (below == nullptr) return false;
+  for (step& s : steps_)
+    if (s.x == below) {  // a ring of coroutines
+      below->release();
+      return false;
+    }
+  if (below->sealed()) {  // the wake-up is on its way
+    below->release();
+    return false;
+  }
+  return push(*below, true);
+}
+
+bool walk::help_message(cell& m) noexcept {
+  // The actor may end as soon as the message is sealed: mark it first, then look again (retire_actor).
+  actor_core* a = m.ops->link(m).actor;
+  actor_core* outer = here_.hazard.load(std::memory_order_relaxed);
+  here_.hazard.store(a, std::memory_order_seq_cst);
+  ports::light_fence();
+  bool helped = false;
+  if (!m.sealed()) {
+    deadlocked_ = runs_below(here_, *a) && !a->type->reentrant && a->concurrency == 1;
+    if (!deadlocked_) {
+      a->add_reference();  // helping may nest and overwrite the mark
+      helped = help_actor(here_, *a, &m);
+      if (!helped) helped = help_blocker(m, *a);
+      a->release();
+    }
+  }
+  here_.hazard.store(outer, std::memory_order_release);
+  return helped || m.sealed();
+}
+
+/// The message waits behind something: an argument, or a call that is suspended, its own or an earlier one.
+bool walk::help_blocker(cell& m, actor_core& a) noexcept {
+  cell_extra* extra = m.extra.load(std::memory_order_acquire);
+  if (extra != nullptr && extra->root.load(std::memory_order_acquire) != nullptr) return help_claimed(m);
+  cell* blocker = blocker_of(here_, a, m);
+  if (blocker == nullptr) return false;
+  bool known = blocker->sealed();
+  for (step& s : steps_) known = known || s.x == blocker;
+  if (!known) return push(*blocker, true);
+  blocker->release();
+  return false;
+}
+
+// -- parking ------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct sealed_listener : listener, waiter {
+  std::atomic<std::uint32_t> word{0};
+  std::atomic<std::uint32_t> references{2};
+
+  static void fired(listener& self, cell&) noexcept {
+    auto& me = static_cast<sealed_listener&>(self);
+    me.word.store(1, std::memory_order_release);
+    ports::wake_all(me.word);
+    me.release();
+  }
+  void release() noexcept {
+    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+};
+
+/// True when `p`'s thread runs, somewhere on its stack, what would seal `want`.
+bool runs(const parked_get& p, const cell& want, const actor_core* to) {
+  int left = frames_looked_at_max;
+  for (const frame* f = p.here->current; f != nullptr && left-- > 0; f = f->outer) {
+    if (f->running.load(std::memory_order_relaxed) == &want) return true;
+    if (to != nullptr && f->actor.load(std::memory_order_relaxed) == to) return true;
+  }
+  return false;
+}
+
+/// Follows "waits for" from thread to thread; true when it comes back to `me`. REQUIRES: park_lock.
+bool waits_in_a_ring(scheduler& home, const parked_get& me) {
+  const parked_get* at = &me;
+  for (int hops = 0; hops < 64; ++hops) {
+    const cell* want = at->want;
+    if (want == nullptr) return false;
+    const parked_get* next = nullptr;
+    for (const parked_get* p = home.parked; p != nullptr && next == nullptr; p = p->next)
+      if (p != at && runs(*p, *want, at->actor)) next = p;
+    if (next == nullptr) return false;
+    if (next == &me) return true;
+    at = next;
+  }
+  return false;
+}
+
+}  // namespace
+
+park_guard::park_guard(context& here, const cell* want, const actor_core* actor, std::atomic<std::uint32_t>* word)
+    : here_(here) {
+  scheduler& home = here.home();
+  me_.here = &here;
+  me_.want = want;
+  me_.actor = actor;
+  me_.word = word;
+  me_.since_ns = home.port->now_ns();
+  counts_ = here.self != nullptr && here.depth > 0 && !home.solo;
+  {
+    std::lock_guard hold(home.park_lock);
+    me_.next = home.parked;
+    if (me_.next != nullptr) me_.next->previous = &me_;
+    home.parked = &me_;
+    ring_ = want != nullptr && waits_in_a_ring(home, me_);
+  }
+  counters::raise(here.count.parked);
+  if (!counts_) return;
+  int left = home.active.fetch_sub(1, std::memory_order_seq_cst) - 1;
+  if (left == 0) home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
+  if (left < static_cast<int>(home.workers_wanted) && home.has_work()) start_spare(home);
+  ports::heavy_fence();
+}
+
+park_guard::~park_guard() {
+  scheduler& home = here_.home();
+  if (counts_ && home.active.fetch_add(1, std::memory_order_seq_cst) == 0)
+    home.idle.fetch_and(~scheduler::stalled, std::memory_order_seq_cst);
+  std::lock_guard hold(home.park_lock);
+  (me_.previous != nullptr ? me_.previous->next : home.parked) = me_.next;
+  if (me_.next != nullptr) me_.next->previous = me_.previous;
+}
+
+void wake_parked(scheduler& home) noexcept {
+  std::lock_guard hold(home.park_lock);
+  for (parked_get* p = home.parked; p != nullptr; p = p->next) {
+    p->word->fetch_or(2, std::memory_order_release);
+    ports::wake_all(*p->word);
+  }
+}
+
+void wait_parked(context& here, std::atomic<std::uint32_t>& word, std::uint32_t seen, std::uint64_t timeout_ns,
+                 cell& why) noexcept {
+  std::atomic<std::uint32_t> own{0};
+  park_guard parked(here, nullptr, why.ops->link(why).actor, &own);
+  ports::wait_on(word, seen, timeout_ns);
+}
+
+namespace {
+
+std::uint64_t time_left_ns(context& here, std::uint64_t deadline_ns) {
+  if (deadline_ns == forever) return forever;
+  std::uint64_t now = now_ns(here);
+  return now < deadline_ns ? deadline_ns - now : 0;
+}
+
+const actor_core* actor_of(cell& x) { return x.ops->link != nullptr ? x.ops->link(x).actor : nullptr; }
+
+/// Sleeps until `x` is sealed, the time is over, or there is something to look at again.
+result<void> park(context& here, cell& x, std::uint64_t deadline_ns, walk* w) noexcept {
+  auto* node = new (std::nothrow) sealed_listener;
+  if (node == nullptr) return error(errc::no_memory, error_layer::sched);
+  node->fire = sealed_listener::fired;
+  node->target = waiter::to_listener(*node);
+  if (!add_waiter(x, *node)) {
+    delete node;
+    return {};
+  }
+  result<void> done;
+  {
+    park_guard parked(here, &x, actor_of(x), &node->word);
+    if (parked.ring()) {
+      done = error(errc::would_deadlock, error_layer::sched,
+                   {"what this call waits for waits for this call", "", function_name(x), ""});
+    } else if (w == nullptr || !w->advance()) {
+      scheduler& home = here.home();
+      if (home.now.load(std::memory_order_seq_cst) == phase::forked) done = refuse(here);
+      else ports::wait_on(node->word, 0, time_left_ns(here, deadline_ns));
+    }
+  }
+  if (remove_waiter(x, *node)) node->release();
+  node->release();
+  return done;
+}
+
+error timeout_error(cell& want) {
+  return error(errc::timeout, error_layer::sched, {"not ready in time", "", function_name(want), ""});
+}
+
+/// Inside a task, or on a foreign thread that helps with what it waits for.
+result<void> wait_helping(context& here, cell& want) noexcept {
+  run_if_newest(here, want);
+  if (want.sealed()) return {};
+  counters::raise(here.count.helped);
+  walk w(here, want);
+  int spins = 0;
+  while (!want.sealed()) {
+    if (stack_is_low(here)) return too_deep_error(want);
+    if (w.advance()) {
+      spins = 0;
+      continue;
+    }
+    if (w.deadlocked())
+      return error(errc::would_deadlock, error_layer::sched,
+                   {"the call waited for is one to an actor that waits here", "", function_name(want), ""});
+    if (++spins < spins_before_parking) {
+      if (spins % 8 == 0) ports::yield();
+      else ports::pause();
+      continue;
+    }
+    BEAMLET_TRY_VOID(park(here, w.bottom(), forever, &w));
+    spins = 0;
+  }
+  return {};
+}
+
+result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns) noexcept {
+  for (int spins = 0; spins < spins_before_parking && deadline_ns == forever && !want.sealed(); ++spins)
+    ports::pause();
+  while (!want.sealed()) {
+    if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
+    BEAMLET_TRY_VOID(park(here, want, deadline_ns, nullptr));
+  }
+  return {};
+}
+
+/// No other thread runs tasks: this one makes everything go on, in a task only what it waits for.
+result<void> wait_alone(context& here, cell& want, std::uint64_t deadline_ns) noexcept {
+  scheduler& home = here.home();
+  walk w(here, want);
+  while (!want.sealed()) {
+    if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
+    if (stack_is_low(here)) return too_deep_error(want);
+    if (here.depth == 0 ? home.drive_once(deadline_ns) : (w.advance() || home.turn_once(deadline_ns))) continue;
+    if (w.deadlocked() || home.simulated)
+      return error(errc::would_deadlock, error_layer::sched,
+                   {"nothing that could still run would finish it", "", function_name(want), ""});
+    if (home.port->external())
+      return error(errc::would_block, error_layer::sched,
+                   {"only the caller's event loop could finish it, and this thread is that loop's", "",
+                    function_name(want), ""});
+  }
+  return {};
+}
+
+
+/// A foreign thread that works as long as it waits.
+result<void> wait_working(context& here, cell& want) noexcept {
+  if (here.self == nullptr) here.self = lease_helper(here.home());
+  if (here.self == nullptr) return wait_helping(here, want);
+  for (int dry = 0; !want.sealed();) {
+    if (cell* x = here.self->find()) {
+      x->ops->enter(here, *x);
+      dry = 0;
+    } else if (++dry < spins_before_parking) {
+      if (dry % 8 == 0) ports::yield();
+      else ports::pause();
+    } else {
+      BEAMLET_TRY_VOID(park(here, want, forever, nullptr));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+result<void> wait_sealed(context& here, cell& want, std::uint64_t deadline_ns) noexcept {
+  if (want.sealed()) return {};
+  scheduler& home = here.home();
+  if (home.now.load(std::memory_order_relaxed) == phase::forked ||
+      (home.now.load(std::memory_order_relaxed) == phase::stopped))
+    return refuse(here);
+  if (here.in_callback)
+    return error(errc::would_block, error_layer::sched,
+                 {"a callback of the event loop must not wait", "", function_name(want), ""});
+  cell* me = here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr;
+  lent_cpu lent(home, me);
+  if (home.solo && (home.simulated || here.on_loop)) return wait_alone(here, want, deadline_ns);
+  bool in_task = here.depth > 0;
+  help how = in_task ? help::awaited : home.solo ? help::nothing : home.options.get_helps;
+  if (deadline_ns != forever || how == help::nothing) return wait_parking(here, want, deadline_ns);
+  if (!in_task && how == help::anything) return wait_working(here, want);
+  return wait_helping(here, want);
+}
+
+// -- several ------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Counts cells that are sealed; shared by the waiting thread and by every node that has not fired.
+struct wait_group {
+  std::atomic<std::uint32_t> word{0};  // raised at each seal
+  std::atomic<std::uint32_t> references{1};
+  void release() noexcept {
+    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+};
+
+struct group_node : listener, waiter {
+  wait_group* group = nullptr;
+  std::atomic<std::uint32_t> references{2};
+  static void fired(listener& self, cell&) noexcept {
+    auto& me = static_cast<group_node&>(self);
+    me.group->word.fetch_add(4, std::memory_order_release);
+    ports::wake_all(me.group->word);
+    me.release();
+  }
+  void release() noexcept {
+    if (references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    group->release();
+    delete this;
+  }
+};
+
+std::size_t count_sealed(cell* const* cells, std::size_t size) {
+  return static_cast<std::size_t>(std::count_if(cells, cells + size, [](cell* x) { return x->sealed(); }));
+}
+
+/// Registers at every cell that is not sealed, and takes the registrations back at the end.
+class group_watch {
+ public:
+  bool start(cell* const* cells, std::size_t size) noexcept {
+    group = new (std::nothrow) wait_group;
+    if (group == nullptr) return false;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (cells[i]->sealed()) continue;
+      auto* node = new (std::nothrow) group_node;
+      if (node == nullptr || !try_push_back(nodes_, std::pair(cells[i], node))) {
+        delete node;
+        return false;
+      }
+      node->fire = group_node::fired;
+      node->group = group;
+      group->references.fetch_add(1, std::memory_order_relaxed);
+      node->target = waiter::to_listener(*node);
+      if (!add_waiter(*cells[i], *node)) node->release();  // sealed just now: will never fire
+    }
+    return true;
+  }
+  ~group_watch() {
+    for (auto& [x, node] : nodes_) {
+      if (remove_waiter(*x, *node)) node->release();
+      node->release();
+    }
+    if (group != nullptr) group->release();
+  }
+  wait_group* group = nullptr;
+
+ private:
+  std::vector<std::pair<cell*, group_node*>> nodes_;
+};
+
+/// Helps the first that can be helped. False: none can.
+bool help_any(context& here, cell* const* cells, std::size_t size) noexcept {
+  for (std::size_t i = 0; i < size; ++i) {
+    if (cells[i]->sealed()) continue;
+    walk w(here, *cells[i]);
+    if (w.advance()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+result<void> wait_some(context& here, cell* const* cells, std::size_t size, std::size_t count,
+                       std::uint64_t deadline_ns) noexcept {
+  count = std::min(count, size);
+  if (count_sealed(cells, size) >= count) return {};
+  scheduler& home = here.home();
+  if (home.now.load(std::memory_order_relaxed) >= phase::stopped) return refuse(here);
+  if (here.in_callback)
+    return error(errc::would_block, error_layer::sched, {"a callback of the event loop must not wait", "", "", ""});
+  lent_cpu lent(home, here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr);
+  bool alone = home.solo && (home.simulated || here.on_loop);
+  group_watch watch;
+  if (!alone && !watch.start(cells, size)) return error(errc::no_memory, error_layer::sched);
+  for (;;) {
+    std::uint32_t seen = alone ? 0 : watch.group->word.load(std::memory_order_acquire);
+    if (count_sealed(cells, size) >= count) return {};
+    if (deadline_ns != forever && now_ns(here) >= deadline_ns) return error(errc::timeout, error_layer::sched);
+    if (alone) {
+      bool moved = here.depth == 0 ? home.drive_once(deadline_ns)
+                                   : help_any(here, cells, size) || home.turn_once(deadline_ns);
+      if (!moved)
+        return error(errc::would_deadlock, error_layer::sched,
+                     {"nothing that could still run would finish what is waited for", "", "", ""});
+      continue;
+    }
+    if (here.depth > 0 && deadline_ns == forever && help_any(here, cells, size)) continue;
+    park_guard parked(here, nullptr, nullptr, &watch.group->word);
+    if (home.now.load(std::memory_order_seq_cst) == phase::forked) return refuse(here);
+    ports::wait_on(watch.group->word, seen, time_left_ns(here, deadline_ns));
+  }
+}
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

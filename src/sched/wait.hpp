@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Helping and parking, shared by everything that blocks a thread.
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "sched/internal.hpp"
+#include "sched/scheduler.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+/// From an awaited cell down to something that this thread may run.
+class walk {
+ public:
+  walk(context& here, cell& want) noexcept : here_(here), want_(want) {}
+  walk(const walk&) = delete;
+  walk& operator=(const walk&) = delete;
+  ~walk();
+
+  /// One step. False: nothing to run here, wait for `bottom()`.
+  bool advance() noexcept;
+  /// What everything above waits for.
+  cell& bottom() noexcept { return steps_.empty() ? want_ : *steps_.back().x; }
+  /// The last step met an actor whose call runs further down on this stack.
+  bool deadlocked() const noexcept { return deadlocked_; }
+
+ private:
+  struct step {
+    cell* x;
+    bool mine;     // claimed by this walk
+    bool counted;  // this walk holds a reference
+    std::uint32_t flags;
+  };
+  bool push(cell& x, bool counted) noexcept;
+  void pop() noexcept;
+  bool help_claimed(cell& x) noexcept;
+  bool help_message(cell& m) noexcept;
+  bool help_blocker(cell& m, actor_core& a) noexcept;
+
+  context& here_;
+  cell& want_;
+  std::vector<step> steps_;
+  bool deadlocked_ = false;
+};
+
+/// A thread that waits, as others see it: in `dump`, in the search for rings, when work comes and nobody is awake.
+struct parked_get {
+  context* here = nullptr;
+  const cell* want = nullptr;  // null: several, or room in a mailbox
+  const actor_core* actor = nullptr;
+  std::atomic<std::uint32_t>* word = nullptr;
+  std::uint64_t since_ns = 0;
+  parked_get* next = nullptr;
+  parked_get* previous = nullptr;
+};
+
+class park_guard {
+ public:
+  park_guard(context& here, const cell* want, const actor_core* actor, std::atomic<std::uint32_t>* word);
+  park_guard(const park_guard&) = delete;
+  park_guard& operator=(const park_guard&) = delete;
+  ~park_guard();
+  /// Following who waits for whom comes back here.
+  bool ring() const noexcept { return ring_; }
+
+ private:
+  context& here_;
+  parked_get me_;
+  bool counts_ = false;
+  bool ring_ = false;
+};
+
+/// A task that waits lends its cpu to others, as in Ray.
+class lent_cpu {
+ public:
+  lent_cpu(scheduler& home, cell* x) noexcept : home_(home), x_(x) {
+    cell_extra* extra = x != nullptr ? x->extra.load(std::memory_order_relaxed) : nullptr;
+    if (extra == nullptr || !extra->holds_needs) x_ = nullptr;
+    if (x_ != nullptr) home_.lend_cpu(*x_, true);
+  }
+  lent_cpu(const lent_cpu&) = delete;
+  lent_cpu& operator=(const lent_cpu&) = delete;
+  ~lent_cpu() {
+    if (x_ != nullptr) home_.lend_cpu(*x_, false);
+  }
+
+ private:
+  scheduler& home_;
+  cell* x_;
+};
+
+// spare.cpp
+/// A queue of its own for a foreign thread that helps with anything; null when all are lent.
+worker* lease_helper(scheduler& home) noexcept;
+void return_helper(scheduler& home, worker& lent) noexcept;
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

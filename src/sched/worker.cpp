@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workers: where the next piece of work comes from, and what running one task means.
+
+#include "sched/scheduler.hpp"
+
+#include "sched/frames.hpp"
+#include "sched/timeline.hpp"
+#include "sched/internal.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace sched {
+
+namespace {
+// Every so many picks a worker looks where it would otherwise look last, so that nothing starves there.
+constexpr std::uint32_t fairness_ticks = 64;
+constexpr std::uint32_t inbox_run = 64;  // consecutive foreign submissions that go to one worker
+}  // namespace
+
+worker::worker(scheduler& owner, unsigned number, bool is_spare)
+    : home(owner), index(number), spare(is_spare), seed(owner.port->random_seed() ^ (number * 0x9e3779b97f4a7c15u)) {
+  here.owner.store(&owner, std::memory_order_relaxed);
+  here.face = &owner;
+  here.self = this;
+  here.current = owner.new_frame();
+}
+
+void worker::push(cell& x) noexcept {
+  if (queue.push(&x)) return home.notify();
+  // No memory for a larger ring: the inbox needs none.
+  cell* head = inbox.load(std::memory_order_relaxed);
+  do x.next = head;
+  while (!inbox.compare_exchange_weak(head, &x, std::memory_order_seq_cst, std::memory_order_relaxed));
+  home.notify();
+}
+
+cell* worker::take_inbox(worker& from) noexcept {
+  if (from.inbox.load(std::memory_order_acquire) == nullptr) return nullptr;
+  cell* x = from.inbox.exchange(nullptr, std::memory_order_acq_rel);
+  if (x == nullptr) return nullptr;
+  // The list is newest first: pushed in that order, popping gives the oldest first.
+  while (cell* older = x->next) {
+    if (!queue.push(x)) {  // no memory: the rest goes back whole
+      cell* last = x;
+      while (last->next != nullptr) last = last->next;
+      cell* head = inbox.load(std::memory_order_relaxed);
+      do last->next = head;
+      while (!inbox.compare_exchange_weak(head, x, std::memory_order_seq_cst, std::memory_order_relaxed));
+      return queue.pop();
+    }
+    x = older;
+  }
+  if (queue.size() > 0) home.notify();
+  return x;
+}
+
+cell* worker::find_elsewhere() noexcept {
+  unsigned used = home.workers_used.load(std::memory_order_acquire);
+  if (used > 1) {
+    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;  // xorshift64 (Marsaglia 2003)
+    unsigned first = static_cast<unsigned>(seed % used);
+    for (unsigned i = 0; i < used; ++i) {
+      worker& other = *home.workers[(first + i) % used];
+      if (&other == this) continue;
+      if (cell* x = other.queue.steal()) {
+        counters::raise(here.count.stolen);
+        return x;
+      }
+      if (cell* x = take_inbox(other)) return x;
+    }
+  }
+  return home.low.pop();
+}
+
+cell* worker::find() noexcept {
+  if (++here.ticks % fairness_ticks == 0) {
+    // In turn: the lowest priority, what foreign threads sent, the oldest of our own.
+    cell* x = nullptr;
+    switch (here.ticks / fairness_ticks % 3) {
+      case 0: x = home.low.pop(); break;
+      case 1: x = take_inbox(*this); break;
+      default: x = queue.steal(); break;
+    }
+    if (x != nullptr) return x;
+  } else if (cell* x = home.high.pop()) {
+    return x;
+  }
+  if (cell* x = queue.pop()) return x;
+  if (cell* x = take_inbox(*this)) return x;
+  return find_elsewhere();
+}
+
+bool worker::run_one() noexcept {
+  cell* x = find();
+  if (x == nullptr) return false;
+  x->ops->enter(here, *x);
+  return true;
+}
+
+// -- queues -------------------------------------------------------------------------------------------------
+
+void scheduler::push_foreign(cell& ready) noexcept {
+  unsigned used = workers_wanted;  // spares come and go: their inboxes get nothing
+  worker& to = *workers[next_inbox.fetch_add(1, std::memory_order_relaxed) / inbox_run % used];
+  chaos::point(chaos::place::inbox_before_push);
+  cell* head = to.inbox.load(std::memory_order_relaxed);
+  do ready.next = head;
+  while (!to.inbox.compare_exchange_weak(head, &ready, std::memory_order_seq_cst, std::memory_order_relaxed));
+  notify();
+  if (solo) port->wake();
+}
+
+void scheduler::push_ready(context* here, cell& ready, priority urgency) noexcept {
+  if (urgency != priority::normal) {
+    (urgency == priority::high ? high : low).push(ready);
+    notify();
+    if (solo && (here == nullptr || !here->on_loop)) port->wake();
+    return;
+  }
+  if (here != nullptr && here->self != nullptr) return here->self->push(ready);
+  push_foreign(ready);
+}
+
+void schedule(context& here, cell& ready) noexcept {
+  if (worker* self = here.self) return self->push(ready);
+  here.home().push_foreign(ready);
+}
+
+void become_ready(cell& x, std::uint32_t flags) noexcept {
+  if (flags & cell::message) return message_ready(x);
+  if (flags & cell::claimed) return x.release();  // its claimer runs it: the queue's reference is not needed
+  scheduler& home = *x.home;
+  context* here = this_context != nullptr && &this_context->home() == &home ? this_context : nullptr;
+  if ((flags & cell::special) || (home.has_engine && !(flags & cell::local))) {
+    if (here == nullptr) here = find_context(home);
+    return home.admit(*here, x);
+  }
+  home.push_ready(here, x, priority::normal);
+}
+
+// -- running a task -----------------------------------------------------------------------------------------
+
+void enter_task(context& here, cell& self) {
+  chaos::point(chaos::place::claim_before);
+  std::uint32_t before = claim(self);
+  if (!(before & cell::claimed)) run_claimed(here, self, before);
+  self.release();
+}
+
+namespace {
+
+/// Why a claimed task is not started, if so.
+bool refused_at_start(context& here, cell& x, std::uint32_t flags, error& why) {
+  scheduler& home = here.home();
+  phase now = home.now.load(std::memory_order_relaxed);
+  if (now >= phase::cancelling) {
+    home.dropped.fetch_add(1, std::memory_order_relaxed);
+    why = error(errc::stopped, error_layer::sched, {"the runtime stopped before the task was started", "",
+                function_name(x), ""});
+    return true;
+  }
+  bool ancestor = home.ancestors_matter.load(std::memory_order_relaxed) && ancestor_cancelled(x);
+  if ((flags & cell::cancelled) || ancestor) {
+    why = error(errc::cancelled, error_layer::sched, {ancestor ? "the task that submitted it was cancelled" : "",
+                "", function_name(x), ""});
+    return true;
+  }
+  cell_extra* extra = x.extra.load(std::memory_order_acquire);
+  if (extra != nullptr && extra->deadline_ns != forever && home.port->now_ns() > extra->deadline_ns) {
+    why = error(errc::deadline, error_layer::sched, {"", "", function_name(x), ""});
+    return true;
+  }
+  return false;
+}
+
+void finish(context& here, cell& x, outcome how) noexcept {
+  counters::raise(here.count.completed);
+  if (how == outcome::failed) {
+    errc code = x.failure().code();
+    counters::raise(code == errc::cancelled ? here.count.cancelled : here.count.failed);
+  }
+  chaos::point(chaos::place::seal_before);
+  seal(x, how == outcome::value ? cell::value : cell::failed);
+  if (here.home().now.load(std::memory_order_relaxed) != phase::running) note_progress(here.home());
+}
+
+}  // namespace
+
+void run_claimed(context& here, cell& x, std::uint32_t flags) noexcept {
+  cell_extra* extra = x.extra.load(std::memory_order_relaxed);
+  scheduler_face& face = *here.face;
+  bool slow = (flags & cell::cancelled) != 0 || extra != nullptr ||
+              face.now.load(std::memory_order_relaxed) != phase::running ||
+              face.ancestors_matter.load(std::memory_order_relaxed);
+  if (slow) {
+    error why;
+    if (refused_at_start(here, x, flags, why)) {
+      x.ops->drop_arguments(x);
+      x.set_failure(std::move(why));
+      if (extra != nullptr) here.home().give_back(x);
+      return finish(here, x, outcome::failed);
+    }
+  }
+  frame_guard inside(here, x);
+  task_sample sample(here, x);
+  outcome how = x.ops->run(x);
+  sample.end(how == outcome::failed);
+  inside.leave();
+  if (how == outcome::suspended) return;  // the coroutine seals it
+  if (extra != nullptr) {
+    here.home().give_back(x);
+    if (how == outcome::failed && retry(here, x)) return;
+  }
+  x.ops->drop_arguments(x);
+  finish(here, x, how);
+}
+
+void finish_coroutine(context& here, cell& x, outcome how) noexcept {
+  if (x.ops->link != nullptr) return finish_suspended_call(here, x, how);
+  if (x.extra.load(std::memory_order_relaxed) != nullptr) here.home().give_back(x);
+  x.ops->drop_arguments(x);
+  finish(here, x, how);
+}
+
+}  // namespace sched
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

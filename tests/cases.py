@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compares the test cases of two builds: cases.py WORD PLAIN_BUILD OTHER_BUILD [EMULATOR...]
+
+Every case of the plain build must be in the other one, or stand in tests/left_out.txt under WORD with its reason.
+"""
+
+import fnmatch
+import pathlib
+import subprocess
+import sys
+
+LEFT_OUT = pathlib.Path(__file__).resolve().parent / "left_out.txt"
+
+
+def read_left_out(text):
+    """(word, pattern, reason) of each line."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [tuple(field.strip() for field in line.split("|", 2)) for line in lines]
+
+
+def cases_of(build, word, lines, emulator=()):
+    """'program: case' of everything that ctest runs in this build."""
+    found = set()
+    patterns = ",".join(pattern for w, pattern, _ in lines if w == word)
+    for program in (pathlib.Path(build) / "doctest_programs.txt").read_text().split():
+        command = [
+            *emulator,
+            program,
+            "--list-test-cases",
+            "--no-colors",
+            f"--test-case-exclude={patterns}",
+        ]
+        output = subprocess.run(
+            command, check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+        names = [line for line in output if line and not line.startswith(("[doctest]", "====="))]
+        found |= {f"{pathlib.Path(program).name}: {name}" for name in names}
+    return found
+
+
+def compare(word, plain, other, lines):
+    """(report, problems)"""
+    report, problems, explained = [], [], set()
+    for w, pattern, reason in lines:
+        if w != word:
+            continue
+        hits = {
+            case
+            for case in plain - other
+            if fnmatch.fnmatch(case.split(": ", 1)[1].lower(), pattern.lower())
+        }
+        explained |= hits
+        report += [f"  left out: {case}  ({reason})" for case in sorted(hits)]
+        if not hits:
+            problems.append(f"tests/left_out.txt: '{word} | {pattern}' leaves out nothing")
+    problems += [
+        f"{word} lacks '{case}', and tests/left_out.txt does not say why"
+        for case in sorted(plain - other - explained)
+    ]
+    return report, problems
+
+
+def main():
+    word, plain_build, other_build, *emulator = sys.argv[1:]
+    lines = read_left_out(LEFT_OUT.read_text())
+    plain = cases_of(plain_build, "", lines)
+    other = cases_of(other_build, word, lines, emulator)
+    report, problems = compare(word, plain, other, lines)
+    print(
+        f"{word}: {len(other)} cases; of the plain build's {len(plain)} it lacks {len(plain - other)}"
+    )
+    print("\n".join(report + problems))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
