@@ -73,6 +73,8 @@ class thread {
   ///
   /// REQUIRES: joinable(), and not called on the thread itself.
   void join();
+  /// The thread goes on by itself; nobody joins it. REQUIRES: joinable.
+  void detach();
   bool joinable() const noexcept { return joinable_; }
 
   /// The system's number of the calling thread: unique among the living threads of the machine, the

@@ -34,7 +34,7 @@ int bind_thread(pthread_attr_t& attributes, int cpu) {
 
 void name_thread(const char* name) {
   char cut[16] = {};
-  std::strncpy(cut, name, sizeof cut - 1);
+  for (std::size_t i = 0; i < sizeof cut - 1 && name[i] != 0; ++i) cut[i] = name[i];
   pthread_setname_np(pthread_self(), cut);
 }
 

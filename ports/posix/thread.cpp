@@ -101,7 +101,10 @@ result<thread> thread::start(const thread_options& options, void (*body)(void*),
   auto* start = new (std::nothrow) thread_start{body, argument, options.hook, options.hook_user,
                                                 options.index, {}};
   if (start == nullptr) return error(errc::no_memory, error_layer::ports);
-  if (options.name != nullptr) std::strncpy(start->name, options.name, sizeof start->name - 1);
+  for (std::size_t i = 0; options.name != nullptr && options.name[i] != 0; ++i) {
+    if (i == sizeof start->name - 1) break;  // the system's limit: the rest is cut
+    start->name[i] = options.name[i];
+  }
   thread made;
   made.generation_ = fork_generation();
   pthread_t handle;
@@ -122,6 +125,15 @@ void thread::join() {
   std::memcpy(&handle, &handle_, sizeof handle);
   int failed = pthread_join(handle, nullptr);
   BEAMLET_ASSERT(failed == 0, "a thread cannot join itself");
+}
+
+void thread::detach() {
+  BEAMLET_ASSERT(joinable_, "a thread can be detached once, before it is joined");
+  joinable_ = false;
+  if (generation_ != fork_generation()) return;
+  pthread_t handle;
+  std::memcpy(&handle, &handle_, sizeof handle);
+  pthread_detach(handle);
 }
 
 void yield() { sched_yield(); }

@@ -12,6 +12,11 @@ std::string decode_error_text(reader& in) {
 }
 }  // namespace
 
+void writer::bytes(std::span<const std::byte> source) {
+  if (!reserve(source.size())) return;
+  out_.insert(out_.end(), source.begin(), source.end());
+}
+
 void codec<error>::encode(writer& out, const error& e) {
   detail::encode_value(out, e.code());
   detail::encode_value(out, e.layer());

@@ -105,6 +105,27 @@ void after_construction(actor_core& a, cell& m, outcome how) noexcept {
   a.stage.store(life::dying, std::memory_order_release);
 }
 
+concurrency_group* group_of(const cell& m) noexcept {
+  cell_extra* extra = m.extra.load(std::memory_order_relaxed);
+  return extra != nullptr ? extra->group : nullptr;
+}
+
+/// Calls of a group run beside the turn, at most as many as its limit.
+void start_in_group(context& here, actor_core& a, concurrency_group& g, cell& m) noexcept {
+  if (g.running.load(std::memory_order_acquire) >= g.limit) return g.waiting.push(m);
+  g.running.fetch_add(1, std::memory_order_relaxed);
+  a.more.load(std::memory_order_relaxed)->group_calls.fetch_add(1, std::memory_order_relaxed);
+  schedule(here, m);
+}
+
+void start_waiting_groups(context& here, actor_core& a) noexcept {
+  actor_extra* extra = a.more.load(std::memory_order_acquire);
+  if (extra == nullptr) return;
+  for (auto& g : extra->groups)
+    while (g->waiting.first != nullptr && g->running.load(std::memory_order_acquire) < g->limit)
+      start_in_group(here, a, *g, *g->waiting.pop());
+}
+
 /// Runs one message in the turn, or sends it to another worker where calls may overlap.
 void run_in_turn(context& here, actor_core& a, cell& m) noexcept {
   life stage = a.stage.load(std::memory_order_relaxed);
@@ -112,6 +133,7 @@ void run_in_turn(context& here, actor_core& a, cell& m) noexcept {
     if (stage == life::starting) a.stage.store(life::dying, std::memory_order_release);
     return;
   }
+  if (concurrency_group* g = group_of(m)) return start_in_group(here, a, *g, m);
   bool beside = a.concurrency > 1 && stage == life::alive;
   if (beside) {  // another worker may run it meanwhile
     a.running_calls.fetch_add(1, std::memory_order_relaxed);
@@ -163,6 +185,7 @@ void destroy_state(actor_core& a) noexcept {
 bool settle_actor(actor_core& a) noexcept {
   if (a.running_calls.load(std::memory_order_acquire) != 0) return false;
   actor_extra* extra = a.more.load(std::memory_order_acquire);
+  if (extra != nullptr && extra->group_calls.load(std::memory_order_acquire) != 0) return false;
   bool nothing_held = extra == nullptr || extra->held.empty();
   bool unused = a.handles.load(std::memory_order_acquire) == 0 && nothing_held;
   life stage = a.stage.load(std::memory_order_acquire);
@@ -181,6 +204,11 @@ void fail_held(context& here, actor_core& a) noexcept {
       seal_message(here, *m, outcome::failed);
     }
   extra->held.clear();
+  for (auto& g : extra->groups)
+    while (cell* m = g->waiting.pop()) {
+      fail_message(here, a, *m);
+      seal_message(here, *m, outcome::failed);
+    }
 }
 
 /// REQUIRES: the turn is ours. Leaves it at the end.
@@ -194,6 +222,7 @@ void run_turn(context& here, actor_core& a, cell* until) noexcept {
         bool ending = a.stage.load(std::memory_order_acquire) >= life::dying ||
                       here.face->now.load(std::memory_order_relaxed) >= phase::cancelling;
         if (ending) fail_held(here, a);
+        else start_waiting_groups(here, a);
         if (!ending && busy(a)) break;
         bool enough = --budget < 0 || (until != nullptr && until->sealed());
         if (enough && !mailbox.empty()) {
@@ -237,21 +266,27 @@ bool help_actor(context& here, actor_core& a, cell* until) noexcept {
 
 void enter_message(context& here, cell& m) {
   actor_core& a = *m.ops->link(m).actor;
-  if (special_call(here, m) && refuse_call(here, a, m)) return call_finished(a, m);
-  outcome how = run_call(here, a, m);
-  if (how == outcome::suspended) return;
-  m.ops->drop_arguments(m);
-  cell* keep = &m;
-  keep->add_reference();
-  seal_message(here, m, how);
+  m.add_reference();  // for call_finished
+  outcome how = outcome::suspended;
+  if (!special_call(here, m) || !refuse_call(here, a, m)) {
+    how = run_call(here, a, m);
+    if (how == outcome::suspended) return m.release();
+    m.ops->drop_arguments(m);
+    seal_message(here, m, how);
+  }
   call_finished(a, m);
-  keep->release();
+  m.release();
 }
 
-void call_finished(actor_core& a, cell&) noexcept {
+void call_finished(actor_core& a, cell& m) noexcept {
   // The call kept the actor from ending: after the count fell it may be gone.
   a.add_reference();
-  a.running_calls.fetch_sub(1, std::memory_order_acq_rel);
+  if (concurrency_group* g = group_of(m)) {
+    g->running.fetch_sub(1, std::memory_order_acq_rel);
+    a.more.load(std::memory_order_relaxed)->group_calls.fetch_sub(1, std::memory_order_acq_rel);
+  } else {
+    a.running_calls.fetch_sub(1, std::memory_order_acq_rel);
+  }
   raise_turn(a);
   a.release();
 }
@@ -296,6 +331,25 @@ void drop_handle(actor_core& a) noexcept {
   raise_turn(a);
 }
 
+void detach_actor(actor_core& a) noexcept {
+  add_handle(a);
+  std::lock_guard hold(a.home->actors_lock);
+  a.detached = true;
+}
+
+namespace {
+
+void undetach(actor_core& a) noexcept {
+  bool held;
+  {
+    std::lock_guard hold(a.home->actors_lock);
+    held = std::exchange(a.detached, false);
+  }
+  if (held) drop_handle(a);
+}
+
+}  // namespace
+
 error death_of(const actor_core& a) {
   actor_extra* extra = a.more.load(std::memory_order_acquire);
   if (extra == nullptr) return {};
@@ -315,6 +369,12 @@ void kill_actor(context&, actor_core& a, error why) noexcept {
   release_name(a);
   cancel_calls_of(a);
   raise_turn(a);
+  undetach(a);
+}
+
+void exit_current_actor(context& here) noexcept {
+  if (actor_core* a = current_actor(here))
+    kill_actor(here, *a, error(errc::actor_died, error_layer::sched, {"the actor left by itself", "", "", ""}));
 }
 
 actor_core* current_actor(const context& here) noexcept {

@@ -58,6 +58,7 @@ struct actor_extra {
   std::vector<held_calls> held;  // the turn's own from here on
   cell_list ready;
   std::vector<std::unique_ptr<concurrency_group>> groups;
+  std::atomic<std::uint32_t> group_calls{0};
 };
 
 actor_extra* extra_of(actor_core& a) noexcept;

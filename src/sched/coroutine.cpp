@@ -166,7 +166,7 @@ void destroy_root(cell& self) {
   pool_put<sizeof(coroutine_root), alignof(coroutine_root)>(&r);
 }
 
-void start_timer(wake_node& n, scheduler& home, std::uint64_t deadline_ns) noexcept {
+void arm_timer(wake_node& n, scheduler& home, std::uint64_t deadline_ns) noexcept {
   n.when_ns = deadline_ns;
   static_cast<timer&>(n).fire = [](timer& self) noexcept {
     auto& t = static_cast<wake_node&>(self);
@@ -310,7 +310,25 @@ bool cell_wait::start(promise_base& p, awaiter_base& by, cell& want, std::uint64
     stop();
     return false;
   }
-  if (deadline_ns != forever) start_timer(*node, home, deadline_ns);
+  if (deadline_ns != forever) arm_timer(*node, home, deadline_ns);
+  return true;
+}
+
+bool cell_wait::start_timer(promise_base& p, awaiter_base& by, std::uint64_t ns) noexcept {
+  coroutine_root& r = *p.root;
+  void* memory = pool_get<sizeof(wake_node), alignof(wake_node)>();
+  if (memory == nullptr) {
+    fail_coroutine(p, error(errc::no_memory, error_layer::sched));
+    return true;
+  }
+  node = new (memory) wake_node;
+  node->root = &r;
+  r.add_reference();
+  p.pending = &by;
+  r.at = &p;
+  node->references.store(2, std::memory_order_relaxed);
+  std::uint64_t now = r.home->port->now_ns();
+  arm_timer(*node, *r.home, ns < forever - now ? now + ns : forever - 1);
   return true;
 }
 

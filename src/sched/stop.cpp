@@ -175,7 +175,8 @@ void scheduler::end_actors() noexcept {
     if (stage == actor_core::life::alive || stage == actor_core::life::dying) a->type->destroy_state(*a);
     a->add_reference();
     a->stage.store(actor_core::life::orphan, std::memory_order_seq_cst);
-    if (a->handles.load(std::memory_order_seq_cst) == 0) a->release();
+    if (std::exchange(a->detached, false)) drop_handle(*a);  // orphan: releases with the last one
+    else if (a->handles.load(std::memory_order_seq_cst) == 0) a->release();
     a->release();
   }
   for (actor_core* a : std::exchange(retired_actors, {})) a->release();

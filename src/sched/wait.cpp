@@ -93,7 +93,7 @@ bool walk::advance() noexcept {
     pop();
     return true;
   }
-  if (x.ops->run == nullptr) return false;  // a promise: nobody can run it
+  if (x.ops->run == nullptr) return help_producer(x);
   if (x.ops->link != nullptr) return help_message(x);
   if (!s.mine) {
     if (x.unmet.load(std::memory_order_acquire) & cell::special) return false;  // not admitted yet
@@ -114,6 +114,16 @@ bool walk::advance() noexcept {
   run_claimed(here_, x, flags);
   if (counted) x.release();
   return true;
+}
+
+/// Nothing runs this cell itself: a stream's item, which its generator will seal.
+bool walk::help_producer(cell& x) noexcept {
+  cell_extra* extra = x.extra.load(std::memory_order_acquire);
+  if (extra == nullptr || extra->producer == nullptr || extra->producer->sealed()) return false;
+  for (step& s : steps_)
+    if (s.x == extra->producer) return false;
+  extra->producer->add_reference();
+  return push(*extra->producer, true);
 }
 
 /// Claimed by somebody else: a suspended coroutine can be helped, a running task cannot.

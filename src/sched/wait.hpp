@@ -38,6 +38,7 @@ class walk {
   };
   bool push(cell& x, bool counted) noexcept;
   void pop() noexcept;
+  bool help_producer(cell& x) noexcept;
   bool help_claimed(cell& x) noexcept;
   bool help_message(cell& m) noexcept;
   bool help_blocker(cell& m, actor_core& a) noexcept;

@@ -12,6 +12,7 @@ import re
 import sys
 import textwrap
 
+sys.dont_write_bytecode = True  # the tree stays as it is
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cmake"))
 from amalgamate import Findings  # noqa: E402
 

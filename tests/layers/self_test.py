@@ -8,6 +8,7 @@ import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.dont_write_bytecode = True  # the tree stays as it is
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "cmake"), str(HERE.parent)]
 import amalgamate  # noqa: E402
 import cases  # noqa: E402

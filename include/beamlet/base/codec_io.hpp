@@ -50,16 +50,13 @@ class writer {
     left_ = 0;
   }
 
-  void bytes(std::span<const std::byte> source) {
-    if (!reserve(source.size())) return;
-    out_.insert(out_.end(), source.begin(), source.end());
-  }
+  void bytes(std::span<const std::byte> source);
   template <class T>
     requires std::is_arithmetic_v<T>
   void number(T value) {
-    std::byte image[sizeof(T)];
-    base::store_le(image, value);
-    bytes(image);
+    if (!reserve(sizeof(T))) return;
+    out_.resize(out_.size() + sizeof(T));
+    base::store_le(out_.data() + out_.size() - sizeof(T), value);
   }
   void count(std::size_t elements) { number(std::uint64_t{elements}); }
 

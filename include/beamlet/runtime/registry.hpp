@@ -77,9 +77,9 @@ const registration* find_registration(std::string_view wire_name);
 result<void> check_registry();
 
 template <class... T>
-void append_names(std::string& out) {
+void append_types(std::string& out) {
   bool first = true;
-  ((out += first ? "" : ",", first = false, append_codec_name<T>(out)), ...);
+  ((out += first ? "" : ",", first = false, codec<T>::name(out)), ...);
 }
 
 }  // namespace detail

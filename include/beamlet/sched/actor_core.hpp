@@ -31,6 +31,7 @@ namespace sched {
 
 inline constexpr std::uint32_t mailbox_capacity_max = 65535;
 inline constexpr std::uint32_t mailbox_capacity_default = 16384;
+inline constexpr std::uint32_t actor_concurrency_max = 65536;
 
 struct actor_type {
   void (*destroy_state)(actor_core& self) noexcept;
@@ -70,6 +71,7 @@ struct actor_core : cell {
   actor_core* following = nullptr;
   std::atomic<life> stage{life::starting};
   std::uint8_t policy = 0;
+  bool detached = false;            // the scheduler holds a handle; under actors_lock
   bool locked_box = false;          // drop_oldest and keep_latest count exactly, under a lock
   std::atomic<bool> held_changed{false};
   bool listed = false;              // in the scheduler's list of actors
@@ -120,6 +122,8 @@ error death_of(const actor_core& a);
 inline void add_handle(actor_core& a) noexcept { a.handles.fetch_add(1, std::memory_order_relaxed); }
 bool try_add_handle(actor_core& a) noexcept;
 void drop_handle(actor_core& a) noexcept;
+/// The scheduler keeps a handle until the actor is killed or the runtime stops.
+void detach_actor(actor_core& a) noexcept;
 
 /// Ends it: what runs is cancelled, what waits fails with actor_died.
 void kill_actor(context& here, actor_core& a, error why) noexcept;

@@ -51,6 +51,8 @@ class scheduler_face {
   std::atomic<bool> full{false};
   /// Set once, before anything runs: cells may leave through the engine.
   bool has_engine = false;
+  /// Who made it: this_task::runtime() hands it out.
+  void* facade = nullptr;
 
  protected:
   ~scheduler_face() = default;

@@ -89,6 +89,8 @@ struct cell_wait {
   /// Suspends `p` until the cell is sealed. False: it is sealed already.
   /// Fails the coroutine itself (and returns true) when it would wait for its own actor.
   bool start(promise_base& p, awaiter_base& by, cell& want, std::uint64_t deadline_ns) noexcept;
+  /// Suspends `p` for that long. Always true.
+  bool start_timer(promise_base& p, awaiter_base& by, std::uint64_t ns) noexcept;
   bool timed_out() const noexcept;
   void stop() noexcept;
 };

@@ -19,6 +19,7 @@ inline namespace BEAMLET_ABI {
 namespace sched {
 
 struct coroutine_root;
+struct concurrency_group;
 struct outside;  // the engine's record of a published cell
 
 enum class priority : std::uint8_t { high, normal, low };
@@ -36,7 +37,9 @@ struct cell_extra {
   std::function<bool(const error&)> retry_on;
   bool (*duplicable)(cell&) = nullptr;  // retried arguments are copied; false: they cannot be
   std::uint32_t attempt = 0;
+  concurrency_group* group = nullptr;  // of a call: the actor's
   std::atomic<coroutine_root*> root{nullptr};  // owned by the cell
+  cell* producer = nullptr;  // counted: for a cell that nothing runs, the task that will seal it
   std::atomic<outside*> away{nullptr};
   void (*forget_outside)(outside*) = nullptr;
 };

@@ -21,9 +21,9 @@
 namespace demo {
 namespace {
 
-// Decoded photos are large, so not all of them may be on their way at once: as many as the workers
-// need to stay busy, and no more than fit into this (three bytes per pixel).
-constexpr std::uint64_t pixels_in_flight_max = 48'000'000;
+// Decoded photos are large, so not all of them may be on their way at once: enough to keep every
+// worker busy with large ones, at three bytes per pixel and worker.
+constexpr std::uint64_t pixels_per_worker = 32'000'000;
 // Small photos count as this many, so that their number is bounded too.
 constexpr std::uint64_t photo_pixels_counted_min = 250'000;
 
@@ -49,7 +49,7 @@ beamlet::result<picture> decode_photo(const std::string& path) {
   return beamlet::errc::unknown;
 }
 
-row make_failed_row(const std::string& file, const beamlet::error& why) {
+row failed_row(const std::string& file, const beamlet::error& why) {
   for (const auto& code : codes) {
     if (why == code.theirs) return make_failed_row(file, to_string(code.ours), why.message());
   }
@@ -61,20 +61,24 @@ std::uint64_t cost_of(const photo& one) { return std::max(one.pixels, photo_pixe
 class pipeline {
  public:
   pipeline(beamlet::runtime& rt, const on_photo& done)
-      : rt_(rt), done_(done), board_(rt.actor<ranking>().options({.name = "ranking"}).remote()) {}
+      : rt_(rt),
+        done_(done),
+        pixels_max_(pixels_per_worker * (rt.workers() + 1)),
+        board_(rt.actor<ranking>().remote()) {}
 
   // Starts all steps of one photo; returns at once unless too many are on their way.
   void submit(const photo& one) {
-    while (!on_their_way_.empty() && pixels_ + cost_of(one) > pixels_in_flight_max) finish_oldest();
+    while (!on_their_way_.empty() && pixels_ + cost_of(one) > pixels_max_) finish_oldest();
 
     auto decoded = rt_.task(decode_photo).options({.name = "decode"}).remote(one.path);
-    auto size = rt_.task(size_of).remote(decoded);
+    auto size = rt_.task(size_of).options({.name = "size"}).remote(decoded);
     auto working = rt_.task(shrink).options({.name = "shrink"}).remote(decoded, working_side);
     auto grey = rt_.task(to_grey).options({.name = "grey"}).remote(working);
     auto edges = rt_.task(edge_map).options({.name = "edges"}).remote(grey);
     auto sharp = rt_.task(sharpness).options({.name = "sharpness"}).remote(grey);
     auto tones = rt_.task(make_histogram).options({.name = "histogram"}).remote(grey);
-    auto result = rt_.task(make_row).remote(one.name, size, edges, sharp, tones);
+    auto result =
+        rt_.task(make_row).options({.name = "row"}).remote(one.name, size, edges, sharp, tones);
     auto small = rt_.task(shrink).options({.name = "thumbnail"}).remote(working, thumbnail_side);
     board_.call(&ranking::add, result, small);
 
@@ -85,7 +89,7 @@ class pipeline {
   beamlet::result<findings> finish() {
     while (!on_their_way_.empty()) finish_oldest();
     auto best = board_.call(&ranking::best);
-    auto sheet = rt_.task(contact_sheet).remote(best);
+    auto sheet = rt_.task(contact_sheet).options({.name = "contact sheet"}).remote(best);
     BEAMLET_TRY(found_.best, rt_.get(best));
     BEAMLET_TRY(found_.sheet, rt_.get(sheet));
     return std::move(found_);
@@ -113,11 +117,12 @@ class pipeline {
     if (measured) return std::move(*measured);
     // Steps behind a failed one say "an argument failed"; what went wrong is said by decode itself.
     auto decoded = rt_.get(photo.decoded);
-    return make_failed_row(photo.one->name, decoded ? measured.error() : decoded.error());
+    return failed_row(photo.one->name, decoded ? measured.error() : decoded.error());
   }
 
   beamlet::runtime& rt_;
   const on_photo& done_;
+  const std::uint64_t pixels_max_;
   beamlet::actor_handle<ranking> board_;
   std::deque<started> on_their_way_;
   std::uint64_t pixels_ = 0;

@@ -64,7 +64,7 @@ TEST_CASE("a runtime that has stopped is an error, not a report") {
   const scratch_folder folder;
   write_good_and_bad_photos(folder);
   auto rt = beamlet::runtime::start({}).value();
-  rt.stop();
+  REQUIRE(rt.stop().has_value());
   auto found = run_with_beamlet(rt, plan_job(folder.path(), "", 1), [](const photo&) {});
   REQUIRE_FALSE(found.has_value());
   CHECK(found.error() == beamlet::errc::stopped);

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Everything a program needs: includes only.
+
+#include <beamlet/base/codec.hpp>
+#include <beamlet/base/error.hpp>
+#include <beamlet/base/log.hpp>
+#include <beamlet/base/result.hpp>
+#include <beamlet/runtime/actor.hpp>
+#include <beamlet/runtime/options.hpp>
+#include <beamlet/runtime/ref.hpp>
+#include <beamlet/runtime/runtime.hpp>
+#include <beamlet/runtime/task.hpp>
+#include <beamlet/runtime/this_task.hpp>
+#include <beamlet/sched/async.hpp>
+#include <beamlet/version.hpp>
