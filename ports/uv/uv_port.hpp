@@ -14,7 +14,7 @@ inline namespace BEAMLET_ABI {
 namespace ports {
 
 /// A port with a loop of its own, which the thread that calls turn() drives. Changes no signal
-/// disposition, starts no thread, opens four descriptors.
+/// disposition, starts no thread, opens four descriptors (the first also two that libuv keeps).
 ///
 /// Thread: any; the thread of the first turn() becomes the loop thread.   Blocks: no.
 /// Errors: exhausted (with libuv's negative errno: descriptors), no_memory.

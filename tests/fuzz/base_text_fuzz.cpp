@@ -67,7 +67,7 @@ constexpr void (*checks[])(std::string_view) = {check_id, check_json, check_reso
 
 fuzz::input seed(std::uint8_t chosen, std::string_view text) {
   fuzz::input input{chosen};
-  input.insert(input.end(), text.begin(), text.end());
+  for (char c : text) input.push_back(static_cast<std::uint8_t>(c));
   return input;
 }
 }  // namespace

@@ -151,8 +151,8 @@ constexpr std::string_view type_name() noexcept {
 /// A value as bytes of its own.
 ///
 /// Thread: any.   Blocks: no.   Cost: one pass; the vector's growth.
-/// Errors: too_large past `bytes_max`, too_deep, no_memory and user_exception as `decode_from`, what
-/// the type's codec reports.
+/// Errors: too_large past `bytes_max`, too_deep, no_memory and user_exception as `decode_from`,
+/// what the type's codec reports.
 template <class T>
 result<std::vector<std::byte>> encode_to(const T& value, void* context = nullptr,
                                          std::size_t bytes_max = limits::encoded_bytes_max) {

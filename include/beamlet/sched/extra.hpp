@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,14 @@ namespace sched {
 struct coroutine_root;
 struct concurrency_group;
 struct outside;  // the engine's record of a published cell
+
+/// Bytes that somebody else keeps: a pin in the store, a buffer of the engine.
+struct held_bytes {
+  const std::byte* data = nullptr;
+  std::size_t size = 0;
+  void (*drop)(void* keeper) = nullptr;
+  void* keeper = nullptr;
+};
 
 enum class priority : std::uint8_t { high, normal, low };
 
@@ -40,6 +49,8 @@ struct cell_extra {
   concurrency_group* group = nullptr;  // of a call: the actor's
   std::atomic<coroutine_root*> root{nullptr};  // owned by the cell
   cell* producer = nullptr;  // counted: for a cell that nothing runs, the task that will seal it
+  std::mutex open_lock;  // the first reader of bytes decodes, the others wait for it
+  held_bytes held;       // state == bytes: the value, encoded
   std::atomic<outside*> away{nullptr};
   void (*forget_outside)(outside*) = nullptr;
 };
