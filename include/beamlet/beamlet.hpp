@@ -9,6 +9,7 @@
 #include <beamlet/base/result.hpp>
 #include <beamlet/runtime/actor.hpp>
 #include <beamlet/runtime/options.hpp>
+#include <beamlet/runtime/progress.hpp>
 #include <beamlet/runtime/ref.hpp>
 #include <beamlet/runtime/runtime.hpp>
 #include <beamlet/runtime/task.hpp>

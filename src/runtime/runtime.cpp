@@ -183,6 +183,7 @@ result<void> wait_for(sched::scheduler& home, sched::cell* x, std::chrono::nanos
   if (x->sealed()) return {};
   sched::context* here = sched::context_in(home);
   if (here == nullptr) return error(errc::no_memory, error_layer::runtime);
+  if (timeout == no_timeout && sched::run_if_newest(*here, *x)) return {};
   BEAMLET_TRY_VOID(check_fork(home));
   return sched::wait_sealed(*here, *x, deadline_of(*here, timeout));
 }

@@ -26,14 +26,9 @@ constexpr std::size_t retired_actors = 64;   // freed together: one heavy fence 
 
 using life = actor_core::life;
 
-void push_entry_again(context& here, actor_core& a) noexcept {
-  a.add_reference();
-  schedule(here, a);
-}
-
 /// Seals a message with the reason why it does not run.
 void fail_message(context& here, actor_core& a, cell& m) noexcept {
-  m.ops->drop_arguments(m);
+  drop_arguments(m);
   bool stopping = here.face->now.load(std::memory_order_relaxed) >= phase::cancelling;
   if (stopping) {
     here.home().dropped.fetch_add(1, std::memory_order_relaxed);
@@ -72,7 +67,7 @@ bool refuse_call(context& here, actor_core& a, cell& m) noexcept {
     bool ancestor = here.face->ancestors_matter.load(std::memory_order_relaxed) && ancestor_cancelled(m);
     bool late = extra != nullptr && extra->deadline_ns != forever && now_ns(here) > extra->deadline_ns;
     if (!(flags & cell::cancelled) && !ancestor && !late) return false;
-    m.ops->drop_arguments(m);
+    drop_arguments(m);
     m.set_failure(error(late ? errc::deadline : errc::cancelled, error_layer::sched,
                         {"", "", function_name(m), ""}));
   }
@@ -153,7 +148,7 @@ void run_in_turn(context& here, actor_core& a, cell& m) noexcept {
     a.running_calls.fetch_sub(1, std::memory_order_relaxed);
   }
   if (stage == life::starting) after_construction(a, m, how);
-  m.ops->drop_arguments(m);
+  drop_arguments(m);
   seal_message(here, m, how);
 }
 
@@ -211,37 +206,44 @@ void fail_held(context& here, actor_core& a) noexcept {
     }
 }
 
-/// REQUIRES: the turn is ours. Leaves it at the end.
-void run_turn(context& here, actor_core& a, cell* until) noexcept {
-  int budget = calls_per_turn;
+/// Runs what may run. False: the turn was given up for others to go first.
+bool run_mail(context& here, actor_core& a, std::uint64_t mail, cell* until, int& budget, bool& parked) noexcept {
+  mailbox_reader mailbox(a);
+  mailbox.accept(mail);
+  parked = false;
   for (;;) {
-    {
-      mailbox_reader mailbox(a);
-      bool more = true;
-      while (more) {
-        bool ending = a.stage.load(std::memory_order_acquire) >= life::dying ||
-                      here.face->now.load(std::memory_order_relaxed) >= phase::cancelling;
-        if (ending) fail_held(here, a);
-        else start_waiting_groups(here, a);
-        if (!ending && busy(a)) break;
-        bool enough = --budget < 0 || (until != nullptr && until->sealed());
-        if (enough && !mailbox.empty()) {
-          mailbox.put_back();
-          if (a.turns.leave_and_raise()) push_entry_again(here, a);
-          return;
-        }
-        cell* m = mailbox.next();
-        if (m == nullptr) {
-          more = !mailbox.become_idle();
-          continue;
-        }
-        run_in_turn(here, a, *m);
-      }
+    bool ending = a.stage.load(std::memory_order_acquire) >= life::dying ||
+                  here.face->now.load(std::memory_order_relaxed) >= phase::cancelling;
+    if (ending) fail_held(here, a);
+    else start_waiting_groups(here, a);
+    parked = !ending && busy(a);
+    if (parked) break;
+    bool enough = --budget < 0 || (until != nullptr && until->sealed());
+    if (enough && !mailbox.empty()) {
       mailbox.put_back();
+      if (a.mail.yield()) schedule(here, a);
+      return false;
     }
-    if (settle_actor(a)) return retire_actor(a);
-    if (a.turns.leave()) return;
+    cell* m = mailbox.next();
+    if (m == nullptr) break;
+    run_in_turn(here, a, *m);
   }
+  mailbox.put_back();
+  return true;
+}
+
+/// REQUIRES: the turn is ours. Leaves it at the end.
+void run_turn(context& here, actor_core& a, std::uint64_t mail, cell* until) noexcept {
+  int budget = calls_per_turn;
+  bool parked = false;
+  do {
+    if (!run_mail(here, a, std::exchange(mail, 0), until, budget, parked)) return;
+    if (!parked && settle_actor(a)) {
+      if (a.mail.retire()) retire_actor(a);  // else the entry that is still queued does
+      return;
+    }
+    chaos::point(chaos::place::mailbox_before_idle);
+  } while (!(parked ? a.mail.leave_parked() : a.mail.leave()));
 }
 
 }  // namespace
@@ -254,13 +256,15 @@ bool runs_below(const context& here, const actor_core& a) noexcept {
 
 void enter_actor(context& here, cell& self) {
   auto& a = static_cast<actor_core&>(self);
-  if (a.turns.enter()) run_turn(here, a, nullptr);
-  a.release();
+  std::uint64_t mail;
+  if (a.mail.enter(mail)) run_turn(here, a, mail, nullptr);
+  else if (mail == mail_word::retired) retire_actor(a);
 }
 
 bool help_actor(context& here, actor_core& a, cell* until) noexcept {
-  if (!a.turns.claim()) return false;
-  run_turn(here, a, until);
+  std::uint64_t mail;
+  if (!a.mail.claim(mail)) return false;
+  run_turn(here, a, mail, until);
   return true;
 }
 
@@ -271,7 +275,7 @@ void enter_message(context& here, cell& m) {
   if (!special_call(here, m) || !refuse_call(here, a, m)) {
     how = run_call(here, a, m);
     if (how == outcome::suspended) return m.release();
-    m.ops->drop_arguments(m);
+    drop_arguments(m);
     seal_message(here, m, how);
   }
   call_finished(a, m);
@@ -293,14 +297,14 @@ void call_finished(actor_core& a, cell& m) noexcept {
 
 void finish_suspended_call(context& here, cell& m, outcome how) noexcept {
   actor_core& a = *m.ops->link(m).actor;
-  m.ops->drop_arguments(m);
+  drop_arguments(m);
   seal_message(here, m, how);  // the root still holds a reference
   call_finished(a, m);
 }
 
 cell* blocker_of(context& here, actor_core& a, cell& m) noexcept {
   // Only the turn runs and drops messages: whoever holds it may look at them.
-  if (!a.turns.take()) return nullptr;
+  if (!a.mail.take()) return nullptr;
   cell* found = nullptr;
   actor_extra* extra = a.more.load(std::memory_order_acquire);
   if (a.running_calls.load(std::memory_order_acquire) != 0) {
@@ -312,7 +316,7 @@ cell* blocker_of(context& here, actor_core& a, cell& m) noexcept {
         found = h.calls.first->ops->unready(*h.calls.first);
   }
   if (found != nullptr) found->add_reference();
-  if (!a.turns.leave()) run_turn(here, a, &m);
+  if (!a.mail.untake()) run_turn(here, a, 0, &m);
   return found;
 }
 

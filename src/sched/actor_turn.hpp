@@ -11,17 +11,11 @@ namespace sched {
 
 struct actor_extra;
 
-// The mailbox's word: the newest message in the low 48 bits (what 64-bit systems give to programs), above them the
-// number of messages. Nobody reads an idle one: whoever pushes there raises the turn.
-inline constexpr int box_count_shift = 48;
-inline constexpr std::uint64_t box_pointer_mask = (std::uint64_t{1} << box_count_shift) - 1;
-inline constexpr std::uint64_t box_idle = 1;
-
 /// Takes messages out during one turn; what it has taken but not run goes back to the actor at the end.
 class mailbox_reader {
  public:
   explicit mailbox_reader(actor_core& a) noexcept
-      : a_(a), batch_(a.batch), left_(a.batch_left.load(std::memory_order_relaxed)) {
+      : a_(a), batch_(a.batch), left_(batch_ != nullptr ? a.batch_left.load(std::memory_order_relaxed) : 0) {
     a.batch = nullptr;
   }
   mailbox_reader(const mailbox_reader&) = delete;
@@ -29,8 +23,8 @@ class mailbox_reader {
   /// The next that may run; null when there is none.
   cell* next() noexcept;
   bool empty() const noexcept;
-  /// False: a message came meanwhile.
-  bool become_idle() noexcept;
+  /// What the turn began with. REQUIRES: nothing was taken yet.
+  void accept(std::uint64_t mail) noexcept;
   /// REQUIRES: called before the turn is left.
   void put_back() noexcept {
     a_.batch = batch_;

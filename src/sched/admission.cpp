@@ -23,7 +23,7 @@ struct delayed_start : timer {
 
 void fail_admission(cell& x, errc code, const char* text) noexcept {
   x.unmet.fetch_or(cell::claimed, std::memory_order_acq_rel);
-  x.ops->drop_arguments(x);
+  drop_arguments(x);
   counters::raise(find_context(*x.home)->count.completed);
   seal_failed(x, error(code, error_layer::sched, {text, "", function_name(x), ""}));
   x.release();

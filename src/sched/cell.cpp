@@ -2,6 +2,7 @@
 #include "beamlet/sched/cell.hpp"
 
 #include "beamlet/sched/core.hpp"
+#include "sched/chaos.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -65,6 +66,7 @@ void fire_waiters(cell& sealed, waiter* list) noexcept {
 }
 
 bool add_waiter(cell& target, waiter& w) noexcept {
+  chaos::point(chaos::place::waiter_before_add);
   std::uintptr_t seen = target.state.load(std::memory_order_acquire);
   do {
     if (seen != cell::waiting && !is_list(seen)) return false;
@@ -81,6 +83,7 @@ bool remove_waiter(cell& target, waiter& w) noexcept {
     if (!is_list(seen)) return false;
   } while (!target.state.compare_exchange_weak(seen, cell::waiting, std::memory_order_acq_rel,
                                                std::memory_order_acquire));
+  chaos::point(chaos::place::waiters_taken);
   auto* first = reinterpret_cast<waiter*>(seen);
   bool found = false;
   for (waiter** link = &first; *link != nullptr; link = &(*link)->next) {

@@ -109,7 +109,7 @@ std::uint32_t find_function(context& here, const function_identity& identity) no
     index = at->second;
     if (!fresh) return;
     std::string name = registered_name(identity.key);
-    home.function_names.push_back(name.empty() ? readable_type(identity.type) : std::move(name));
+    home.function_names.push_back(name.empty() ? readable_type(identity.type()) : std::move(name));
   });
   if (!known) return 0;  // counted under "other"
   auto slot = (reinterpret_cast<std::uintptr_t>(identity.key) >> 4) % context::cache_size;

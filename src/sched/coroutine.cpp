@@ -141,7 +141,10 @@ void run_root(context& here, coroutine_root& r) noexcept {
       root_guard inside(here, r);
       ended = advance(r);
     }
-    if (!ended) continue;
+    if (!ended) {
+      chaos::point(chaos::place::turn_before_leave);
+      continue;
+    }
     set_awaiting(r, nullptr);
     scheduler& home = here.home();
     cell& target = *r.target;
@@ -229,6 +232,7 @@ outcome run_root_first(coroutine_root& r) noexcept {
     extra->root.store(&r, std::memory_order_release);
     r.since_ns = now_ns(here);
     list_root(home, r);
+    chaos::point(chaos::place::turn_before_leave);
     bool again = attempt_cancelled(*r.attempt);
     if (again || !r.turns.leave()) {  // woken already
       run_root(here, r);
@@ -244,6 +248,7 @@ finished:
 }
 
 void wake_root(coroutine_root& r) noexcept {
+  chaos::point(chaos::place::turn_before_raise);
   if (!r.turns.raise()) return;
   r.add_reference();
   scheduler& home = *r.home;

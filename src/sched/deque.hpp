@@ -49,10 +49,17 @@ class deque {
     std::int64_t b = bottom_.load(std::memory_order_relaxed) - 1;
     ring* r = ring_.load(std::memory_order_relaxed);
     if (b < top_.load(std::memory_order_relaxed)) return nullptr;  // top only grows: empty for sure
-    bottom_.store(b, store_order);
-    chaos::point(chaos::place::pop_between_store_and_load);
-    if (!chaos::planted(chaos::bug::missing_fence)) ports::light_fence();
-    std::int64_t t = top_.load(load_order);
+    std::int64_t t;
+    if (chaos::planted(chaos::bug::missing_fence)) {  // as a processor may do it: the load passes the store
+      t = top_.load(load_order);
+      chaos::point(chaos::place::pop_between_store_and_load);
+      bottom_.store(b, store_order);
+    } else {
+      bottom_.store(b, store_order);
+      chaos::point(chaos::place::pop_between_store_and_load);
+      ports::light_fence();
+      t = top_.load(load_order);
+    }
     if (t > b) {
       bottom_.store(b + 1, std::memory_order_relaxed);
       return nullptr;

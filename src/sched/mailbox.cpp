@@ -15,15 +15,14 @@ namespace {
 
 constexpr std::uint64_t blocked_poll_ns = 5'000'000;  // a producer looks again this often, wake-up or not
 
-cell* box_head(std::uint64_t word) { return reinterpret_cast<cell*>(word & box_pointer_mask); }
-std::uint32_t box_count(std::uint64_t word) { return static_cast<std::uint32_t>(word >> box_count_shift); }
+constexpr std::uint32_t report_every = 32;  // a bound holds within this many
 
 bool is_full(const actor_core& a, std::uint64_t word) {
-  return box_count(word) + a.batch_left.load(std::memory_order_relaxed) >= a.capacity;
+  return mail_word::count(word) + a.batch_left.load(std::memory_order_relaxed) >= a.capacity;
 }
 
 void refuse_message(actor_core& a, cell& m, errc code, const char* text) noexcept {
-  m.ops->drop_arguments(m);
+  drop_arguments(m);
   seal_failed(m, error(code, error_layer::sched, {text, "", function_name(m), std::string(a.type->name)}));
   m.release();
 }
@@ -39,9 +38,10 @@ bool wait_for_room(context& here, actor_core& a, cell& m) noexcept {
     return false;
   }
   a.blocked_producers.fetch_add(1, std::memory_order_seq_cst);
+  ports::heavy_fence();
   scheduler& home = *a.home;
   bool refused = false;
-  while (is_full(a, a.box.load(std::memory_order_seq_cst))) {
+  while (is_full(a, a.mail.load(std::memory_order_seq_cst))) {
     if (home.now.load(std::memory_order_relaxed) >= phase::cancelling) {
       refuse_message(a, m, errc::stopped, "the runtime stopped while the call waited for room in the mailbox");
       refused = true;
@@ -50,7 +50,7 @@ bool wait_for_room(context& here, actor_core& a, cell& m) noexcept {
     bool may_run = here.self != nullptr && (here.depth > 0 || home.solo);
     if (may_run && help_actor(here, a, nullptr)) continue;
     std::uint32_t seen = a.room_epoch.load(std::memory_order_seq_cst);
-    if (!is_full(a, a.box.load(std::memory_order_seq_cst))) break;
+    if (!is_full(a, a.mail.load(std::memory_order_seq_cst))) break;
     wait_parked(here, a.room_epoch, seen, blocked_poll_ns, m);
   }
   a.blocked_producers.fetch_sub(1, std::memory_order_seq_cst);
@@ -58,7 +58,6 @@ bool wait_for_room(context& here, actor_core& a, cell& m) noexcept {
 }
 
 void push_entry(actor_core& a) noexcept {
-  a.add_reference();
   scheduler& home = *a.home;
   context* here = this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == &home
                       ? this_context : nullptr;
@@ -80,27 +79,24 @@ void enqueue_exact(actor_core& a, cell& m) noexcept {
 }  // namespace
 
 void raise_turn(actor_core& a) noexcept {
-  if (a.turns.raise()) push_entry(a);
+  chaos::point(chaos::place::turn_before_raise);
+  if (a.mail.raise()) push_entry(a);
 }
 
 void enqueue(context& here, actor_core& a, cell& m) noexcept {
   if (a.locked_box) return enqueue_exact(a, m);
-  std::uint64_t word = a.box.load(std::memory_order_relaxed), next;
-  bool was_idle;
+  std::uint64_t seen = a.mail.load();
+  bool wants_entry;
   do {
-    was_idle = word == box_idle;
-    if (!was_idle && is_full(a, word)) [[unlikely]] {
+    if (is_full(a, seen)) [[unlikely]] {
       if (static_cast<mailbox_policy>(a.policy) == mailbox_policy::reject)
         return refuse_message(a, m, errc::queue_full, "the actor's mailbox is full (mailbox_capacity)");
       if (!wait_for_room(here, a, m)) return;
-      word = a.box.load(std::memory_order_relaxed);
-      was_idle = word == box_idle;
+      seen = a.mail.load();
     }
-    m.next = was_idle ? nullptr : box_head(word);
-    std::uint64_t count = was_idle ? 1 : box_count(word) + 1;
-    next = reinterpret_cast<std::uintptr_t>(&m) | count << box_count_shift;
-  } while (!a.box.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
-  if (was_idle) raise_turn(a);
+    chaos::point(chaos::place::mailbox_before_push);
+  } while (!a.mail.try_send(seen, m, wants_entry));
+  if (wants_entry) push_entry(a);
 }
 
 void message_ready(cell& m) noexcept {
@@ -115,12 +111,8 @@ void message_ready(cell& m) noexcept {
 
 namespace {
 
-cell* swap_box(actor_core& a, std::uint32_t& count) noexcept {
-  std::uint64_t word = a.box.load(std::memory_order_relaxed);
-  if (word == box_idle || word == 0) return nullptr;
-  word = a.box.exchange(0, std::memory_order_acq_rel);
-  cell* newest = box_head(word);
-  count = box_count(word);
+/// A taken stack, oldest first.
+cell* reversed(cell* newest) noexcept {
   cell* oldest = nullptr;
   while (newest != nullptr) {
     cell* older = newest->next;
@@ -180,16 +172,13 @@ cell* mailbox_reader::next() noexcept {
   }
   for (;;) {
     if (batch_ == nullptr) {
-      batch_ = swap_box(a_, left_);
-      if (batch_ == nullptr) {
-        report_left(0);
-        return nullptr;
-      }
-      report_left(left_);
+      std::uint64_t mail = a_.mail.grab();
+      if (mail == 0) return nullptr;
+      accept(mail);
     }
     cell* m = batch_;
     batch_ = m->next;
-    if ((--left_ & 31) == 0) report_left(left_);
+    if (--left_ % report_every == 0) report_left(left_);
     if (!must_wait(a_, extra, *m)) [[likely]] return m;
     hold(a_, *m);
     extra = a_.more.load(std::memory_order_relaxed);
@@ -208,9 +197,18 @@ cell* mailbox_reader::next_exact(actor_extra& extra) noexcept {
   }
 }
 
+void mailbox_reader::accept(std::uint64_t mail) noexcept {
+  if (mail == 0) return;
+  batch_ = reversed(mail_word::newest(mail));
+  left_ = mail_word::count(mail);
+  if (left_ >= report_every) report_left(left_);
+}
+
 void mailbox_reader::report_left(std::uint32_t left) noexcept {
-  if (a_.batch_left.load(std::memory_order_relaxed) != left) a_.batch_left.store(left, std::memory_order_seq_cst);
-  if (left > a_.capacity / 2 || a_.blocked_producers.load(std::memory_order_seq_cst) == 0) return;
+  if (a_.batch_left.load(std::memory_order_relaxed) != left) a_.batch_left.store(left, std::memory_order_relaxed);
+  // The producer that waits pays the heavy fence, and looks again by itself after a while.
+  ports::light_fence();
+  if (a_.blocked_producers.load(std::memory_order_relaxed) == 0 || left > a_.capacity / 2) return;
   a_.room_epoch.fetch_add(1, std::memory_order_seq_cst);
   ports::wake_all(a_.room_epoch);
 }
@@ -225,16 +223,7 @@ bool mailbox_reader::empty() const noexcept {
       return extra->exact.first == nullptr;
     }
   }
-  std::uint64_t word = a_.box.load(std::memory_order_acquire);
-  return word == 0 || word == box_idle;
-}
-
-bool mailbox_reader::become_idle() noexcept {
-  if (a_.locked_box) return true;
-  chaos::point(chaos::place::mailbox_before_idle);
-  std::uint64_t word = 0;
-  if (a_.box.compare_exchange_strong(word, box_idle, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
-  return word == box_idle;
+  return (a_.mail.load(std::memory_order_acquire) & mail_word::mail_mask) == 0;
 }
 
 }  // namespace sched

@@ -57,7 +57,6 @@ result<void> open_actor(context& here, actor_core& a, const actor_options& optio
   scheduler& home = here.home();
   BEAMLET_TRY_VOID(take_options(home, a, options));
   if (!options.name.empty()) BEAMLET_TRY_VOID(name_actor(here, a, options.name_space, options.name));
-  a.box.store(1, std::memory_order_relaxed);  // idle
   list_actor(home, a);
   return {};
 }

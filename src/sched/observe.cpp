@@ -134,8 +134,7 @@ std::string dump_state(scheduler& home) {
     std::lock_guard hold(home.actors_lock);
     std::size_t n = 0;
     for (actor_core* a = home.actors; a != nullptr && n < listed_max; a = a->following) {
-      std::uint64_t box = a->box.load(std::memory_order_relaxed);
-      std::uint64_t calls = (box >> 48) + a->batch_left.load(std::memory_order_relaxed);
+      std::uint64_t calls = mail_word::count(a->mail.load()) + a->batch_left.load(std::memory_order_relaxed);
       std::uint32_t running = a->running_calls.load(std::memory_order_relaxed);
       if (calls == 0 && running == 0) continue;
       line("actor " + std::string(a->type->name) + " has about " + std::to_string(calls) + " calls waiting and " +

@@ -79,7 +79,8 @@ class scheduler final : public scheduler_face {
   void offer_trim() noexcept;
 
   // -- queues (worker.cpp) ---
-  void push_foreign(cell& ready) noexcept;
+  /// `here`: of a thread without a queue, or null.
+  void push_foreign(context* here, cell& ready) noexcept;
   void push_ready(context* here, cell& ready, priority urgency) noexcept;
 
   // -- the loop (loop.cpp) ---

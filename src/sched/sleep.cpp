@@ -17,7 +17,6 @@ constexpr int pauses_per_round = 30;
 
 void scheduler::wake_somebody(std::uint64_t seen) noexcept {
   if ((seen & sleepers_mask) != 0) {
-    if (chaos::planted(chaos::bug::lost_wakeup)) return;
     epoch.fetch_add(1, std::memory_order_seq_cst);
     ports::wake_one(epoch);
   } else if ((seen & stalled) != 0) {
@@ -75,11 +74,13 @@ bool worker::rest() noexcept {
     }
     idle.fetch_sub(scheduler::searcher, std::memory_order_seq_cst);
   }
+  chaos::point(chaos::place::sleep_before_announce);
   std::uint32_t before = home.epoch.load(std::memory_order_acquire);
   idle.fetch_add(scheduler::sleeper, std::memory_order_seq_cst);
   chaos::point(chaos::place::sleep_before_recheck);
   ports::heavy_fence();
-  if (cell* x = find()) return found(x, scheduler::sleeper);
+  bool looks_again = !chaos::planted(chaos::bug::lost_wakeup);
+  if (cell* x = looks_again ? find() : nullptr) return found(x, scheduler::sleeper);
   if (home.now.load(std::memory_order_seq_cst) == phase::stopped) {
     idle.fetch_sub(scheduler::sleeper, std::memory_order_seq_cst);
     return false;

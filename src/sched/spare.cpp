@@ -25,6 +25,7 @@ void start_spare(scheduler& home) noexcept {
     worker& w = *home.workers[i];
     bool asleep = false;
     if (!w.awake.compare_exchange_strong(asleep, true, std::memory_order_acq_rel)) continue;
+    chaos::point(chaos::place::spare_before_start);
     publish_slot(home, i);
     home.active.fetch_add(1, std::memory_order_seq_cst);
     home.idle.fetch_and(~scheduler::stalled, std::memory_order_seq_cst);
@@ -41,9 +42,10 @@ void start_spare(scheduler& home) noexcept {
 
 void retire_spare(worker& w) noexcept {
   scheduler& home = w.home;
+  chaos::point(chaos::place::spare_before_retire);
   // What is left in its queue belongs to nobody now: others take it.
   home.active.fetch_sub(1, std::memory_order_seq_cst);
-  while (cell* x = w.queue.pop()) home.push_foreign(*x);
+  while (cell* x = w.queue.pop()) home.push_foreign(nullptr, *x);
   flush_pool();
   w.awake.store(false, std::memory_order_release);
 }
@@ -61,7 +63,7 @@ worker* lease_helper(scheduler& home) noexcept {
 }
 
 void return_helper(scheduler& home, worker& lent) noexcept {
-  while (cell* x = lent.queue.pop()) home.push_foreign(*x);
+  while (cell* x = lent.queue.pop()) home.push_foreign(nullptr, *x);
   lent.awake.store(false, std::memory_order_release);
 }
 

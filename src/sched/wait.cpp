@@ -32,13 +32,14 @@ error too_deep_error(cell& want) {
                 function_name(want), ""});
 }
 
-/// The common case of fork and join: the awaited task is the newest of the worker's own queue.
-void run_if_newest(context& here, cell& want) noexcept {
+}  // namespace
+
+bool run_if_newest(context& here, cell& want) noexcept {
   worker* self = here.self;
-  if (self == nullptr) return;
+  if (self == nullptr || here.depth == 0 || stack_is_low(here)) return false;
   while (!want.sealed()) {
     cell* x = self->queue.pop();
-    if (x == nullptr) return;
+    if (x == nullptr) return false;
     if (x == &want) {
       x->ops->enter(here, *x);
       continue;
@@ -50,18 +51,18 @@ void run_if_newest(context& here, cell& want) noexcept {
       continue;
     }
     self->push(*x);
-    return;
+    return false;
   }
+  return true;
 }
-
-}  // namespace
 
 // -- the walk -----------------------------------------------------------------------------------------------
 
 walk::~walk() {
   // What was claimed but not run goes back: to its countdown, or, when that is over, into a queue.
-  for (step& s : steps_) {
+  each([this](step& s) {
     if (s.mine) {
+      chaos::point(chaos::place::claim_before_give_back);
       std::uint32_t before = s.x->unmet.fetch_and(~cell::claimed, std::memory_order_acq_rel);
       if ((before & cell::count_mask) == 0) {
         s.x->add_reference();
@@ -69,25 +70,31 @@ walk::~walk() {
       }
     }
     if (s.counted) s.x->release();
-  }
+  });
 }
 
 bool walk::push(cell& x, bool counted) noexcept {
-  if (try_push_back(steps_, step{&x, false, counted, 0})) return true;
-  if (counted) x.release();
-  return false;
+  step fresh{&x, false, counted, 0};
+  if (size_ >= few && !try_push_back(many_, fresh)) {
+    if (counted) x.release();
+    return false;
+  }
+  if (size_ < few) few_[size_] = fresh;
+  ++size_;
+  return true;
 }
 
 void walk::pop() noexcept {
-  step s = steps_.back();
-  steps_.pop_back();
+  step s = top();
+  if (size_ > few) many_.pop_back();
+  --size_;
   if (s.counted) s.x->release();
 }
 
 /// One step towards the awaited cell. False: nothing to do here but to wait for `bottom()`.
 bool walk::advance() noexcept {
-  if (steps_.empty() && !push(want_, false)) return false;
-  step& s = steps_.back();
+  if (empty() && !push(want_, false)) return false;
+  step& s = top();
   cell& x = *s.x;
   if (x.sealed()) {
     pop();
@@ -109,10 +116,12 @@ bool walk::advance() noexcept {
     return true;
   }
   std::uint32_t flags = s.flags;
-  steps_.pop_back();  // the queue's reference belongs to the stale entry, or become_ready has dropped it
-  bool counted = s.counted;
+  // The queue's reference belongs to the stale entry, or become_ready has dropped it; ours goes with the step.
+  x.add_reference();
+  s.mine = false;
+  pop();
   run_claimed(here_, x, flags);
-  if (counted) x.release();
+  x.release();
   return true;
 }
 
@@ -120,8 +129,7 @@ bool walk::advance() noexcept {
 bool walk::help_producer(cell& x) noexcept {
   cell_extra* extra = x.extra.load(std::memory_order_acquire);
   if (extra == nullptr || extra->producer == nullptr || extra->producer->sealed()) return false;
-  for (step& s : steps_)
-    if (s.x == extra->producer) return false;
+  if (contains(*extra->producer)) return false;
   extra->producer->add_reference();
   return push(*extra->producer, true);
 }
@@ -134,16 +142,10 @@ bool walk::help_claimed(cell& x) noexcept {
   if (help_root(here_, *root)) return true;
   cell* below = awaited_by(*root);
   if (below == nullptr) return false;
-  for (step& s : steps_)
-    if (s.x == below) {  // a ring of coroutines
-      below->release();
-      return false;
-    }
-  if (below->sealed()) {  // the wake-up is on its way
-    below->release();
-    return false;
-  }
-  return push(*below, true);
+  // A ring of coroutines, or the wake-up is on its way.
+  if (!contains(*below) && !below->sealed()) return push(*below, true);
+  below->release();
+  return false;
 }
 
 bool walk::help_message(cell& m) noexcept {
@@ -172,9 +174,7 @@ bool walk::help_blocker(cell& m, actor_core& a) noexcept {
   if (extra != nullptr && extra->root.load(std::memory_order_acquire) != nullptr) return help_claimed(m);
   cell* blocker = blocker_of(here_, a, m);
   if (blocker == nullptr) return false;
-  bool known = blocker->sealed();
-  for (step& s : steps_) known = known || s.x == blocker;
-  if (!known) return push(*blocker, true);
+  if (!blocker->sealed() && !contains(*blocker)) return push(*blocker, true);
   blocker->release();
   return false;
 }
@@ -244,6 +244,7 @@ park_guard::park_guard(context& here, const cell* want, const actor_core* actor,
   }
   counters::raise(here.count.parked);
   if (!counts_) return;
+  chaos::point(chaos::place::park_before_announce);
   int left = home.active.fetch_sub(1, std::memory_order_seq_cst) - 1;
   if (left == 0) home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
   if (left < static_cast<int>(home.workers_wanted) && home.has_work()) start_spare(home);
@@ -303,7 +304,10 @@ result<void> park(context& here, cell& x, std::uint64_t deadline_ns, walk* w) no
     } else if (w == nullptr || !w->advance()) {
       scheduler& home = here.home();
       if (home.now.load(std::memory_order_seq_cst) == phase::forked) done = refuse(here);
-      else ports::wait_on(node->word, 0, time_left_ns(here, deadline_ns));
+      else {
+        chaos::point(chaos::place::park_before_wait);
+        ports::wait_on(node->word, 0, time_left_ns(here, deadline_ns));
+      }
     }
   }
   if (remove_waiter(x, *node)) node->release();
@@ -315,10 +319,26 @@ error timeout_error(cell& want) {
   return error(errc::timeout, error_layer::sched, {"not ready in time", "", function_name(want), ""});
 }
 
+/// A foreign thread that runs tasks has a queue for what these submit, as long as it does.
+class helper_lease {
+ public:
+  explicit helper_lease(context& here) noexcept : here_(here), lent_(here.self == nullptr) {
+    if (lent_) here.self = lease_helper(here.home());
+  }
+  helper_lease(const helper_lease&) = delete;
+  helper_lease& operator=(const helper_lease&) = delete;
+  ~helper_lease() {
+    if (lent_ && here_.self != nullptr) return_helper(here_.home(), *std::exchange(here_.self, nullptr));
+  }
+
+ private:
+  context& here_;
+  bool lent_;
+};
+
 /// Inside a task, or on a foreign thread that helps with what it waits for.
 result<void> wait_helping(context& here, cell& want) noexcept {
-  run_if_newest(here, want);
-  if (want.sealed()) return {};
+  helper_lease queue_of_our_own(here);
   counters::raise(here.count.helped);
   walk w(here, want);
   int spins = 0;

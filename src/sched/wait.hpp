@@ -25,7 +25,7 @@ class walk {
   /// One step. False: nothing to run here, wait for `bottom()`.
   bool advance() noexcept;
   /// What everything above waits for.
-  cell& bottom() noexcept { return steps_.empty() ? want_ : *steps_.back().x; }
+  cell& bottom() noexcept { return empty() ? want_ : *top().x; }
   /// The last step met an actor whose call runs further down on this stack.
   bool deadlocked() const noexcept { return deadlocked_; }
 
@@ -45,7 +45,22 @@ class walk {
 
   context& here_;
   cell& want_;
-  std::vector<step> steps_;
+  bool empty() const noexcept { return size_ == 0; }
+  step& top() noexcept { return size_ <= few ? few_[size_ - 1] : many_.back(); }
+  template <class F>
+  void each(F&& visit) noexcept {
+    for (std::size_t i = 0; i < size_; ++i) visit(i < few ? few_[i] : many_[i - few]);
+  }
+  bool contains(const cell& x) noexcept {
+    bool found = false;
+    each([&](step& s) { found = found || s.x == &x; });
+    return found;
+  }
+
+  static constexpr std::size_t few = 8;  // deeper walks take memory
+  step few_[few];
+  std::vector<step> many_;
+  std::size_t size_ = 0;
   bool deadlocked_ = false;
 };
 

@@ -38,6 +38,7 @@ cell* worker::take_inbox(worker& from) noexcept {
   if (from.inbox.load(std::memory_order_acquire) == nullptr) return nullptr;
   cell* x = from.inbox.exchange(nullptr, std::memory_order_acq_rel);
   if (x == nullptr) return nullptr;
+  chaos::point(chaos::place::inbox_taken);
   // The list is newest first: pushed in that order, popping gives the oldest first.
   while (cell* older = x->next) {
     if (!queue.push(x)) {  // no memory: the rest goes back whole
@@ -99,9 +100,10 @@ bool worker::run_one() noexcept {
 
 // -- queues -------------------------------------------------------------------------------------------------
 
-void scheduler::push_foreign(cell& ready) noexcept {
+void scheduler::push_foreign(context* here, cell& ready) noexcept {
   unsigned used = workers_wanted;  // spares come and go: their inboxes get nothing
-  worker& to = *workers[next_inbox.fetch_add(1, std::memory_order_relaxed) / inbox_run % used];
+  worker& to = *workers[(here != nullptr ? here->ticks++ : next_inbox.fetch_add(1, std::memory_order_relaxed)) /
+                        inbox_run % used];
   chaos::point(chaos::place::inbox_before_push);
   cell* head = to.inbox.load(std::memory_order_relaxed);
   do ready.next = head;
@@ -118,12 +120,12 @@ void scheduler::push_ready(context* here, cell& ready, priority urgency) noexcep
     return;
   }
   if (here != nullptr && here->self != nullptr) return here->self->push(ready);
-  push_foreign(ready);
+  push_foreign(here, ready);
 }
 
 void schedule(context& here, cell& ready) noexcept {
   if (worker* self = here.self) return self->push(ready);
-  here.home().push_foreign(ready);
+  here.home().push_foreign(&here, ready);
 }
 
 void become_ready(cell& x, std::uint32_t flags) noexcept {
@@ -195,7 +197,7 @@ void run_claimed(context& here, cell& x, std::uint32_t flags) noexcept {
   if (slow) {
     error why;
     if (refused_at_start(here, x, flags, why)) {
-      x.ops->drop_arguments(x);
+      drop_arguments(x);
       x.set_failure(std::move(why));
       if (extra != nullptr) here.home().give_back(x);
       return finish(here, x, outcome::failed);
@@ -211,14 +213,14 @@ void run_claimed(context& here, cell& x, std::uint32_t flags) noexcept {
     here.home().give_back(x);
     if (how == outcome::failed && retry(here, x)) return;
   }
-  x.ops->drop_arguments(x);
+  drop_arguments(x);
   finish(here, x, how);
 }
 
 void finish_coroutine(context& here, cell& x, outcome how) noexcept {
   if (x.ops->link != nullptr) return finish_suspended_call(here, x, how);
   if (x.extra.load(std::memory_order_relaxed) != nullptr) here.home().give_back(x);
-  x.ops->drop_arguments(x);
+  drop_arguments(x);
   finish(here, x, how);
 }
 

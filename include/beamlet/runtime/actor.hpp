@@ -110,7 +110,7 @@ struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
       .run = base::run,
       .unready = Pack::awaited > 0 ? &base::unready : nullptr,
       .link = link_of,
-      .drop_arguments = base::drop_arguments,
+      .drop_arguments = base::trivial ? nullptr : &base::drop_arguments,
       .destroy = base::destroy,
       .encode = encode_value<stored<value_of<R>>>,
       .decode = decode_value<stored<value_of<R>>>,
@@ -326,7 +326,7 @@ actor_handle<T> create_actor(sched::scheduler& home, const actor_options* option
   }
   auto handle = actor_handle<T>::adopt(a);
   fill_header(*x, *here, C::table, 1);
-  x->function = sched::function_index(*here, {&type_key<T>::here, sched::spelled_type<T>()});
+  x->function = sched::function_index(*here, {&type_key<T>::here, &sched::spelled_type<T>});
   x->link = {a, sched::caller_of(*here)};
   auto opened = sched::open_actor(*here, *a, *checked);
   if (!opened.has_value()) {

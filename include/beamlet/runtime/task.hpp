@@ -41,7 +41,7 @@ struct task_cell final : call_cell<task_cell<F, R, Pack>, R, Pack> {
       .run = base::run,
       .unready = Pack::awaited > 0 ? &base::unready : nullptr,
       .link = nullptr,
-      .drop_arguments = base::drop_arguments,
+      .drop_arguments = base::trivial ? nullptr : &base::drop_arguments,
       .destroy = base::destroy,
       .encode = encode_value<stored<value_of<R>>>,
       .decode = decode_value<stored<value_of<R>>>,
@@ -94,7 +94,7 @@ result<sched::cell_extra*> make_task_extra(sched::context& here, const task_opti
 
 template <class F>
 sched::function_identity identify(const F& f) noexcept {
-  return {function_key(f), sched::spelled_type<F>()};
+  return {function_key(f), &sched::spelled_type<F>};
 }
 
 /// REQUIRES: no awaited argument is an empty ref.

@@ -2,12 +2,11 @@
 #pragma once
 
 // What every actor has in common: the mailbox, the turn, the count of handles. The typed state stands behind it
-// in `runtime/actor.hpp`. Mailbox: a stack that producers push with one compare-exchange and the turn swaps out
-// whole; its word carries the number of messages in the upper 16 bits, so that a bound costs nothing.
+// in `runtime/actor.hpp`.
 
 #include <beamlet/base/ledger.hpp>
 #include <beamlet/sched/core.hpp>
-#include <beamlet/sched/turn.hpp>
+#include <beamlet/sched/mail_word.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -29,7 +28,7 @@ enum class mailbox_policy : std::uint8_t {
 
 namespace sched {
 
-inline constexpr std::uint32_t mailbox_capacity_max = 65535;
+inline constexpr std::uint32_t mailbox_capacity_max = mail_word::count_max - 1;
 inline constexpr std::uint32_t mailbox_capacity_default = 16384;
 inline constexpr std::uint32_t actor_concurrency_max = 65536;
 
@@ -59,9 +58,8 @@ struct actor_core : cell {
     orphan,    // the runtime is gone
   };
 
-  turn turns;
+  mail_word mail;
   std::atomic<std::uint32_t> handles{1};
-  std::atomic<std::uint64_t> box{0};  // newest message | number << 48
   cell* batch = nullptr;              // oldest first; the turn's own
   std::atomic<std::uint32_t> batch_left{0};
   std::uint32_t capacity = mailbox_capacity_default;

@@ -57,7 +57,7 @@ struct cell_ops {
   cell* (*unready)(cell& self);
   /// Where a message goes and who sent it; null for everything that is no message.
   message_link& (*link)(cell& self);
-  /// Destroys the arguments, after which nothing keeps their refs.
+  /// Destroys the arguments, after which nothing keeps their refs. Null: there is nothing to destroy.
   void (*drop_arguments)(cell& self);
   /// Destroys what is left (value or error, arguments) and gives the memory back.
   void (*destroy)(cell& self);
@@ -113,6 +113,10 @@ void fire_waiters(cell& sealed, waiter* list) noexcept;
 bool add_waiter(cell& target, waiter& w) noexcept;
 /// Takes `w` back; false when it has fired or is about to (then it belongs to the one who fires).
 bool remove_waiter(cell& target, waiter& w) noexcept;
+/// The arguments are not needed any more.
+inline void drop_arguments(cell& x) {
+  if (x.ops->drop_arguments != nullptr) x.ops->drop_arguments(x);
+}
 /// Publishes the outcome, once, and fires every waiter.
 inline void seal(cell& x, std::uintptr_t how) noexcept {
   std::uintptr_t list = x.state.exchange(how, std::memory_order_acq_rel);

@@ -120,7 +120,7 @@ inline context* context_in(scheduler& home) noexcept {
 /// What a function is called in errors, stats and the timeline. `key` identifies it within the process.
 struct function_identity {
   const void* key;
-  std::string_view type;  // the spelled type; used where no name is registered
+  std::string_view (*type)() noexcept;  // the spelled type; asked for once, where no name is registered
 };
 std::uint32_t find_function(context& here, const function_identity& identity) noexcept;
 inline std::uint32_t function_index(context& here, const function_identity& identity) noexcept {
@@ -167,6 +167,10 @@ inline bool await_argument(cell& task, cell& argument, waiter& w) noexcept {
   w.target = waiter::to_task(task);
   return add_waiter(argument, w);
 }
+
+/// The common case of fork and join: the awaited task is the newest of this worker's own queue, and runs here.
+/// False: it is not sealed yet.
+bool run_if_newest(context& here, cell& want) noexcept;
 
 inline constexpr std::uint64_t forever = ~std::uint64_t{0};
 /// Waits until `want` is sealed. Errors: timeout, would_block, would_deadlock, too_deep, stopped, forked.
