@@ -92,7 +92,13 @@ context* find_context(scheduler& home) noexcept {
 
 void scheduler::forget_foreign_context(context& ended) noexcept {
   std::lock_guard hold(contexts_lock);
-  ended.current->generation.fetch_add(1, std::memory_order_release);  // a later thread is another caller
+  for (frame* f = std::exchange(ended.current, nullptr); f != nullptr;) {
+    frame* deeper = f->deeper;
+    f->generation.fetch_add(1, std::memory_order_release);  // a later thread is another caller
+    f->outer = nullptr;
+    free_frame(*f);
+    f = deeper;
+  }
   add_counters(gone, ended.count);
   if (worker* lent = std::exchange(ended.self, nullptr)) return_helper(*this, *lent);
   foreign.erase(std::remove(foreign.begin(), foreign.end(), &ended), foreign.end());

@@ -101,6 +101,9 @@ result<void> scheduler::start_threads() {
     return {};
   }
   if (port->external()) {
+    context* callers = find_context(*this);
+    if (callers == nullptr) return error(errc::no_memory, error_layer::sched);
+    callers->on_loop = true;
     port->drive([](void* self) { static_cast<scheduler*>(self)->step_on_callers_loop(); }, this);
   } else {
     ports::thread_options t;

@@ -234,7 +234,8 @@ park_guard::park_guard(context& here, const cell* want, const actor_core* actor,
   me_.actor = actor;
   me_.word = word;
   me_.since_ns = home.port->now_ns();
-  counts_ = here.self != nullptr && here.depth > 0 && !home.solo;
+  // A helper slot is lent to a foreign thread: it was never one of the active.
+  counts_ = here.self != nullptr && &here.self->here == &here && here.depth > 0 && !home.solo;
   {
     std::lock_guard hold(home.park_lock);
     me_.next = home.parked;
@@ -315,6 +316,15 @@ result<void> park(context& here, cell& x, std::uint64_t deadline_ns, walk* w) no
   return done;
 }
 
+/// The caller's own loop stands still while its thread waits here: timers are looked after meanwhile.
+std::uint64_t next_look(context& here, std::uint64_t deadline_ns) {
+  bool callers_loop = here.on_loop && here.home().port->external();
+  return callers_loop ? std::min(deadline_ns, here.home().timers.earliest()) : deadline_ns;
+}
+void look_after_timers(context& here) noexcept {
+  if (here.on_loop && here.home().port->external()) here.home().fire_timers();
+}
+
 error timeout_error(cell& want) {
   return error(errc::timeout, error_layer::sched, {"not ready in time", "", function_name(want), ""});
 }
@@ -367,7 +377,8 @@ result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns) 
     ports::pause();
   while (!want.sealed()) {
     if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
-    BEAMLET_TRY_VOID(park(here, want, deadline_ns, nullptr));
+    BEAMLET_TRY_VOID(park(here, want, next_look(here, deadline_ns), nullptr));
+    look_after_timers(here);
   }
   return {};
 }
@@ -426,7 +437,8 @@ result<void> wait_sealed(context& here, cell& want, std::uint64_t deadline_ns) n
   if (home.solo && (home.simulated || here.on_loop)) return wait_alone(here, want, deadline_ns);
   bool in_task = here.depth > 0;
   help how = in_task ? help::awaited : home.solo ? help::nothing : home.options.get_helps;
-  if (deadline_ns != forever || how == help::nothing) return wait_parking(here, want, deadline_ns);
+  bool callers_loop = here.on_loop && home.port->external();
+  if (deadline_ns != forever || how == help::nothing || callers_loop) return wait_parking(here, want, deadline_ns);
   if (!in_task && how == help::anything) return wait_working(here, want);
   return wait_helping(here, want);
 }
@@ -537,7 +549,8 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
     if (here.depth > 0 && deadline_ns == forever && help_any(here, cells, size)) continue;
     park_guard parked(here, nullptr, nullptr, &watch.group->word);
     if (home.now.load(std::memory_order_seq_cst) == phase::forked) return refuse(here);
-    ports::wait_on(watch.group->word, seen, time_left_ns(here, deadline_ns));
+    ports::wait_on(watch.group->word, seen, time_left_ns(here, next_look(here, deadline_ns)));
+    look_after_timers(here);
   }
 }
 

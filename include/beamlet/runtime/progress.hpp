@@ -36,8 +36,8 @@ struct progress_state {
   double done = 0;
   double total = 0;  ///< 0: not known
   double seconds = 0;
-  double per_second = 0;      ///< on average since the start
-  double seconds_left = -1;   ///< at that rate; negative: not known
+  double per_second = 0;     ///< on average since the start
+  double seconds_left = -1;  ///< at that rate; negative: not known
 };
 
 /// Shows how far a long job is: a bar on a terminal, elsewhere one plain line every ten seconds.
