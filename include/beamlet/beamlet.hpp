@@ -12,6 +12,7 @@
 #include <beamlet/runtime/progress.hpp>
 #include <beamlet/runtime/ref.hpp>
 #include <beamlet/runtime/runtime.hpp>
+#include <beamlet/runtime/scope.hpp>
 #include <beamlet/runtime/task.hpp>
 #include <beamlet/runtime/this_task.hpp>
 #include <beamlet/sched/async.hpp>

@@ -58,6 +58,7 @@ result<sched::scheduler_options> convert(const runtime_options& o) {
   s.thread_name = o.thread_name;
   s.simulated_workers = o.simulated_workers;
   s.log = o.log;
+  s.log_level = log_level_from_environment(o.log_level);
   if (o.simulated_port != nullptr) {
     s.port = o.simulated_port;
   } else if (o.uv_loop != nullptr) {

@@ -42,16 +42,25 @@ void fail_message(context& here, actor_core& a, cell& m) noexcept {
   }
 }
 
+/// A failed `send`: the log is the only place where anybody can learn of it.
+void tell_unheard(context& here, const cell& m) noexcept {
+  scheduler& home = here.home();
+  if (!home.log.enabled(log_level::warning)) return;
+  home.log.write(log_level::warning, error_layer::sched, now_ns(here), "a call that nobody waits for failed: " + m.failure().describe());
+}
+
 void seal_message(context& here, cell& m, outcome how) noexcept {
   counters::raise(here.count.completed);
   counters::raise(here.count.messages);
   if (how == outcome::failed)
     counters::raise(m.failure().code() == errc::cancelled ? here.count.cancelled : here.count.failed);
   std::uintptr_t state = how == outcome::value ? cell::value : cell::failed;
-  if (m.references.load(std::memory_order_acquire) == 1)  // nobody waits and nobody will
+  if (m.references.load(std::memory_order_acquire) == 1) {  // nobody waits and nobody will
     m.state.store(state, std::memory_order_relaxed);
-  else
+    if (how == outcome::failed) tell_unheard(here, m);
+  } else {
     seal(m, state);
+  }
   if (here.face->now.load(std::memory_order_relaxed) != phase::running) note_progress(here.home());
   m.release();
 }

@@ -197,8 +197,9 @@ coroutine_root* make_root(cell& target, promise_base& top) noexcept {
     return nullptr;
   }
   const frame& now = *here->current;
-  f->parent.store(now.parent.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  f->parent_generation.store(now.parent_generation.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  f->parent.store(now.parent.load(std::memory_order_relaxed), std::memory_order_release);
+  f->parent_generation.store(now.parent_generation.load(std::memory_order_relaxed),
+                             std::memory_order_release);
   f->running.store(&target, std::memory_order_relaxed);
   f->actor.store(now.actor.load(std::memory_order_relaxed), std::memory_order_relaxed);
   r->ops = &root_ops;

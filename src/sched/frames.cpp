@@ -15,9 +15,8 @@ constexpr std::size_t retired_frames_max = 65536;
 bool chain_cancelled(frame* f, std::uint32_t generation) noexcept {
   while (f != nullptr) {
     if (f->cancelled.load(std::memory_order_acquire) == generation) return true;
-    frame* parent = f->parent.load(std::memory_order_relaxed);
-    std::uint32_t parent_generation = f->parent_generation.load(std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_acquire);
+    frame* parent = f->parent.load(std::memory_order_acquire);
+    std::uint32_t parent_generation = f->parent_generation.load(std::memory_order_acquire);
     if (f->generation.load(std::memory_order_relaxed) != generation) return false;  // it ended: no link upwards
     f = parent;
     generation = parent_generation;

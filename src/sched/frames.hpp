@@ -23,8 +23,9 @@ class frame_guard {
  public:
   frame_guard(context& here, cell& x, actor_core* actor = nullptr) noexcept : here_(here), outer_(here.current) {
     frame* f = outer_->deeper != nullptr ? outer_->deeper : deeper_frame(here);
-    f->parent.store(x.submitter, std::memory_order_relaxed);
-    f->parent_generation.store(x.generation, std::memory_order_relaxed);
+    // Released after the generation that ended the frame's last attempt: who sees these sees that too.
+    f->parent.store(x.submitter, std::memory_order_release);
+    f->parent_generation.store(x.generation, std::memory_order_release);
     f->running.store(&x, std::memory_order_relaxed);
     f->actor.store(actor, std::memory_order_relaxed);
     here.current = f;

@@ -39,7 +39,7 @@ result<std::unique_ptr<scheduler>> scheduler::make(scheduler_options options) {
 }
 
 scheduler::scheduler(scheduler_options wanted, std::unique_ptr<ports::port> the_port)
-    : options(std::move(wanted)), port(std::move(the_port)) {
+    : options(std::move(wanted)), log(options.log, options.log_level), port(std::move(the_port)) {
   simulated = port->simulated();
   solo = simulated || options.workers == 0;
   workers_wanted = simulated ? std::max(1u, options.simulated_workers) : std::max(1u, options.workers);

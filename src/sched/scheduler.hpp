@@ -131,6 +131,7 @@ class scheduler final : public scheduler_face {
   static constexpr std::uint64_t stalled = std::uint64_t{1} << 32;
 
   scheduler_options options;
+  logger log;
   std::unique_ptr<ports::port> port;
   bool solo = false;       // tasks run on the loop's (or, simulated, the caller's) thread only
   bool simulated = false;

@@ -34,6 +34,7 @@ void start_spare(scheduler& home) noexcept {
     auto started = home.start_worker_thread(w);
     if (started.has_value()) return;
     w.awake.store(false, std::memory_order_release);  // no thread to be had: the claim rule has to do
+    home.log.write(log_level::warning, error_layer::sched, home.port->now_ns(), "no spare thread: " + started.error().describe());
     if (home.active.fetch_sub(1, std::memory_order_seq_cst) == 1)
       home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
     return;

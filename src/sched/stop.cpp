@@ -87,10 +87,10 @@ bool scheduler::wait_quiet(std::uint64_t deadline_ns) noexcept {
     if (quiescent()) return true;
     std::uint64_t time = port->now_ns();
     if (time >= deadline_ns) return false;
-    if (time >= complain_ns && options.log.write != nullptr) {
+    if (time >= complain_ns) {
       complain_ns = time + complain_every_ns;
-      std::string text = "stop waits for running work:\n" + dump_state(*this);
-      options.log.write(options.log.context, {log_level::warning, error_layer::sched, text, time});
+      if (log.enabled(log_level::warning))
+        log.write(log_level::warning, error_layer::sched, time, "stop waits for running work:\n" + dump_state(*this));
     }
     if (drives) {
       if (!drive_once(std::min(deadline_ns, time + look_again_ns)) && simulated) return false;

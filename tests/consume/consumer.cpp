@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program of every consumer project: it includes, links and runs something that is compiled.
-#include <beamlet/base/result.hpp>
+// The program of every consumer project: it starts a runtime and gets the value of a task.
+#include <beamlet/beamlet.hpp>
 
 int main() {
-  const beamlet::result<int> failed = beamlet::errc::timeout;
-  return failed.error().message() == "timed out" ? 0 : 1;
+  auto rt = beamlet::runtime::start({.workers = 2});
+  if (!rt) return 1;
+  beamlet::ref<int> three = rt->task([](int a, int b) { return a + b; }).remote(1, 2);
+  return rt->get(three).value_or(0) == 3 ? 0 : 1;
 }

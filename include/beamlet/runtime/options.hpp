@@ -59,7 +59,9 @@ struct runtime_options {
   /// Called first on every thread the runtime starts: affinity, priority, names of your own.
   void (*thread_hook)(void* user, unsigned index) = nullptr;
   void* thread_hook_user = nullptr;
+  /// Where messages go (none without it), and from which level on; the environment's BEAMLET_LOG wins.
   log_sink log = {};
+  beamlet::log_level log_level = beamlet::log_level::warning;
   /// Where named actors live when no namespace is given.
   std::string name_space = "default";
   /// Test only: a simulated world (`ports::sim_port*`) and its number of workers.

@@ -56,6 +56,7 @@ struct scheduler_options {
   void* port = nullptr;  ///< a ports::port to take over; null: libuv with a loop of its own
   unsigned simulated_workers = 0;
   log_sink log;
+  beamlet::log_level log_level = beamlet::log_level::warning;
 };
 
 }  // namespace sched

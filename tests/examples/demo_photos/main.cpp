@@ -12,6 +12,7 @@
 #include "options.hpp"
 #include "pipeline.hpp"
 #include "png.hpp"
+#include "progress.hpp"
 
 namespace demo {
 namespace {
@@ -36,7 +37,7 @@ outcome<fs::path> choose_folder(const options& chosen) {
   std::error_code failed;
   if (!chosen.folder.empty()) {
     if (fs::is_directory(chosen.folder, failed)) return chosen.folder;
-    return failure{fault::unreadable, "no such folder: " + chosen.folder.string()};
+    return failure{fault::unreadable, "not a folder: " + chosen.folder.string()};
   }
   const fs::path folder = chosen.out / "frames";
   fs::create_directories(folder, failed);
@@ -53,7 +54,7 @@ struct timed {
 
 timed time_plain(const job& work) {
   const auto start = std::chrono::steady_clock::now();
-  beamlet::progress bar({.title = "plain loop", .total = megapixels(work.pixels()), .unit = "MP"});
+  progress bar("plain loop", megapixels(work.pixels()));
   findings found = run_plain(work, [&](const photo& one) { bar.add(megapixels(one.pixels)); });
   return {std::move(found), seconds_since(start)};
 }
@@ -65,7 +66,7 @@ beamlet::result<timed> time_beamlet(const job& work, const options& chosen) {
   BEAMLET_TRY(auto rt, beamlet::runtime::start(settings));
   timed answer;
   {
-    beamlet::progress bar({.title = "beamlet", .total = megapixels(work.pixels()), .unit = "MP"});
+    progress bar("beamlet", megapixels(work.pixels()));
     BEAMLET_TRY(answer.found, run_with_beamlet(rt, work, [&](const photo& one) {
                   bar.add(megapixels(one.pixels));
                 }));

@@ -21,9 +21,9 @@
 namespace demo {
 namespace {
 
-// Decoded photos are large, so not all of them may be on their way at once: enough to keep every
-// worker busy with large ones, at three bytes per pixel and worker.
-constexpr std::uint64_t pixels_per_worker = 32'000'000;
+// Decoded photos are large, so not all of them may be on their way at once: one for each worker
+// and one to come, and while they are small, more, so that nobody waits for the one in front.
+constexpr std::uint64_t pixels_per_worker = 4'000'000;
 // Small photos count as this many, so that their number is bounded too.
 constexpr std::uint64_t photo_pixels_counted_min = 250'000;
 
@@ -61,14 +61,11 @@ std::uint64_t cost_of(const photo& one) { return std::max(one.pixels, photo_pixe
 class pipeline {
  public:
   pipeline(beamlet::runtime& rt, const on_photo& done)
-      : rt_(rt),
-        done_(done),
-        pixels_max_(pixels_per_worker * (rt.workers() + 1)),
-        board_(rt.actor<ranking>().remote()) {}
+      : rt_(rt), done_(done), board_(rt.actor<ranking>().remote()) {}
 
   // Starts all steps of one photo; returns at once unless too many are on their way.
   void submit(const photo& one) {
-    while (!on_their_way_.empty() && pixels_ + cost_of(one) > pixels_max_) finish_oldest();
+    while (is_full(cost_of(one))) finish_oldest();
 
     auto decoded = rt_.task(decode_photo).options({.name = "decode"}).remote(one.path);
     auto size = rt_.task(size_of).options({.name = "size"}).remote(decoded);
@@ -102,6 +99,11 @@ class pipeline {
     beamlet::ref<row> result;
   };
 
+  bool is_full(std::uint64_t cost) const {
+    const std::uint64_t busy = rt_.workers() + 1;
+    return on_their_way_.size() >= busy && pixels_ + cost > busy * pixels_per_worker;
+  }
+
   // Waits for the photo that was submitted first, so that the rows come in the order of the job;
   // the workers go on with the others meanwhile.
   void finish_oldest() {
@@ -122,7 +124,6 @@ class pipeline {
 
   beamlet::runtime& rt_;
   const on_photo& done_;
-  const std::uint64_t pixels_max_;
   beamlet::actor_handle<ranking> board_;
   std::deque<started> on_their_way_;
   std::uint64_t pixels_ = 0;
