@@ -12,8 +12,8 @@
 
 namespace {
 
-beamlet::runtime start() {
-  auto started = beamlet::runtime::start();
+beamlet::runtime start(const beamlet::runtime_options& options = {}) {
+  auto started = beamlet::runtime::start(options);
   if (!started.has_value()) std::exit(3);
   return std::move(*started);
 }
@@ -37,7 +37,7 @@ void messages_from_main() {
   bench::measure([&] { return send_all(rt); });
 }
 void messages_from_task() {
-  auto rt = start();
+  auto rt = start({.get_helps = beamlet::help::nothing});  // a worker runs the task
   auto inside = [] { return send_all(beamlet::this_task::runtime()); };
   bench::measure([&] { return rt.get(rt.task(inside).remote()).value_or(0); });
 }
@@ -90,9 +90,7 @@ void requests() {
   auto rt = start();
   auto asking = rt.actor<asker>().remote();
   auto answering = rt.actor<echo>().remote();
-  bench::measure([&] {
-    return rt.get(asking.call(&asker::ask, answering, rounds)).value_or(0);
-  });
+  bench::measure([&] { return rt.get(asking.call(&asker::ask, answering, rounds)).value_or(0); });
 }
 
 /// A million actors, in a process of its own. Measured when each has answered, so that a state and

@@ -63,7 +63,8 @@ long fib(int n) {
   return rt.get(left).value_or(0) + right;
 }
 
-/// The row as a program's main thread runs it, and as a task does.
+/// The row as a program's main thread runs it, and as a task does. By default the main thread's get
+/// would run that task itself; here a worker does.
 template <long (*work)(beamlet::runtime_handle)>
 void from_main() {
   auto rt = start();
@@ -71,7 +72,7 @@ void from_main() {
 }
 template <long (*work)(beamlet::runtime_handle)>
 void from_task() {
-  auto rt = start();
+  auto rt = start({.get_helps = beamlet::help::nothing});
   auto inside = [] { return work(beamlet::this_task::runtime()); };
   bench::measure([&] { return rt.get(rt.task(inside).remote()).value_or(0); });
 }
@@ -123,7 +124,8 @@ void call() {
 void call_batch() {
   auto rt = start();
   auto actor = rt.actor<counter>().remote();
-  bench::measure([&] { return thousand_then_get(rt, [&] { return actor.call(&counter::touch); }); });
+  bench::measure(
+      [&] { return thousand_then_get(rt, [&] { return actor.call(&counter::touch); }); });
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <beamlet/runtime/options.hpp>
 #include <beamlet/runtime/progress.hpp>
 #include <beamlet/runtime/ref.hpp>
+#include <beamlet/runtime/remote.hpp>
 #include <beamlet/runtime/runtime.hpp>
 #include <beamlet/runtime/scope.hpp>
 #include <beamlet/runtime/task.hpp>

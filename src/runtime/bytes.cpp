@@ -5,6 +5,7 @@
 #include "beamlet/runtime/registry.hpp"
 #include "beamlet/sched/extra.hpp"
 #include "runtime/core.hpp"
+#include "sched/internal.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -21,7 +22,10 @@ bool is_registered(const void* key) noexcept {
   return r != nullptr && r->entry != nullptr;
 }
 
-void put_through_engine(sched::context& here, sched::cell& x) noexcept { here.home().outside->publish(x); }
+void put_through_engine(sched::context& here, sched::cell& x) noexcept {
+  if (x.state.load(std::memory_order_relaxed) == sched::cell::value)
+    x.state.store(here.home().outside->keep(x), std::memory_order_release);
+}
 
 }  // namespace detail
 
@@ -32,15 +36,16 @@ void open_bytes(cell& x) noexcept {
   std::lock_guard hold(extra.open_lock);
   if (x.state.load(std::memory_order_acquire) != cell::bytes) return;
   codec_context context;
-  detail::fill_context(x, context);
+  if (is_live(x.home)) detail::fill_context(x, context);
   reader in(std::span(extra.held.data, extra.held.size), &context);
-  if (x.ops->decode != nullptr && x.ops->decode(x, &in)) {
-    x.state.store(cell::value, std::memory_order_release);
-  } else {
-    x.set_failure(error(errc::malformed, error_layer::runtime,
-                        {"the object's bytes are not those of its type", "", function_name(x), ""}));
-    x.state.store(cell::failed, std::memory_order_release);
+  bool decoded = x.ops->decode != nullptr && x.ops->decode(x, &in);
+  if (!decoded) {
+    errc code = in.ok() ? errc::malformed : in.failure().code();
+    x.set_failure(error(code, error_layer::runtime,
+                        {"the object's bytes cannot be decoded as its type", "", "",
+                         in.ok() ? std::string() : in.failure().describe()}));
   }
+  x.state.store(decoded ? cell::value : cell::failed, std::memory_order_release);
   if (extra.held.drop != nullptr) extra.held.drop(extra.held.keeper);
   extra.held = {};
 }

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "sched/internal.hpp"
+
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace detail {
@@ -37,17 +39,26 @@ sched::cell* stream_state::take_wanted() noexcept {
   return x;
 }
 
-bool stream_state::deposit(sched::cell& item, bool was_wanted) noexcept {
-  sched::seal(item, sched::cell::value);
-  std::unique_lock hold(lock);
-  if (!was_wanted) {
-    produced.push_back(&item);
-    return !abandoned && produced.size() < items_max;
+void stream_state::deliver(sched::cell& wanted_item) noexcept {
+  sched::seal(wanted_item, sched::kept_state(wanted_item, sched::outcome::value));
+  wanted_item.release();
+}
+
+sched::cell* stream_state::push(sched::cell& item) noexcept {
+  std::lock_guard hold(lock);
+  if (!wanted.empty()) {
+    sched::cell* x = wanted.front();
+    wanted.pop_front();
+    return x;
   }
-  bool goes_on = !abandoned;
-  hold.unlock();
-  item.release();
-  return goes_on;
+  sched::seal(item, sched::kept_state(item, sched::outcome::value));  // nobody waits for it yet
+  produced.push_back(&item);
+  return nullptr;
+}
+
+bool stream_state::has_room() noexcept {
+  std::lock_guard hold(lock);
+  return !abandoned && produced.size() < items_max;
 }
 
 bool stream_state::may_go_on(error& why) noexcept {

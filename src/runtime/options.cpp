@@ -178,6 +178,18 @@ result<sched::actor_core*> find_named(sched::context& here, std::string_view nam
                {"the actor '" + std::string(name) + "' is a " + actual + ", not a " + std::string(type.name), "", "", ""});
 }
 
+sched::actor_core* await_named(sched::context& here, std::string_view name_space, std::string_view name,
+                               const sched::actor_type& type) {
+  constexpr int looks_max = 1000;  // its constructor's call follows within nanoseconds
+  for (int look = 0; look < looks_max; ++look) {
+    auto found = find_named(here, name_space, name, type);
+    if (!found.has_value()) return nullptr;
+    if (*found != nullptr) return *found;
+    ports::yield();
+  }
+  return nullptr;
+}
+
 }  // namespace detail
 }  // namespace BEAMLET_ABI
 }  // namespace beamlet

@@ -12,14 +12,21 @@ namespace {
 constinit registration* first_registration = nullptr;
 }  // namespace
 
-registration::registration(const void* k, std::string_view name, void (*sign)(std::string&),
-                           const remote_entry* e) noexcept
-    : key(k), spelled(name), signature(sign), entry(e), next(first_registration) {
+registration::registration(const registration_facts& facts) noexcept
+    : registration_facts(facts), next(first_registration) {
   first_registration = this;
+}
+
+registration::~registration() {
+  registration** link = &first_registration;
+  while (*link != this) link = &(*link)->next;
+  *link = next;
 }
 
 std::string wire_name(const registration& r) {
   std::string name = sched::readable_value(r.spelled);
+  // g++ writes the arguments of a template, clang does not; the signature tells its functions apart.
+  if (std::size_t at = name.find('<'); at != name.npos && name.back() == '>') name.resize(at);
   if (r.signature != nullptr) r.signature(name);
   return name;
 }
@@ -30,15 +37,21 @@ const registration* find_registration(const void* key) noexcept {
   return nullptr;
 }
 
-const registration* find_registration(std::string_view name) {
+result<const registration*> find_registered(std::string_view name) {
   for (registration* r = first_registration; r != nullptr; r = r->next)
     if (r->entry != nullptr && wire_name(*r) == name) return r;
-  return nullptr;
+  std::string text(name);
+  return error(errc::not_registered, error_layer::runtime,
+               {"this program has no function '" + text +
+                    "'; register it with BEAMLET_REMOTE, and if it lies in a static archive, link "
+                    "that object file itself or the whole archive (--whole-archive)",
+                "", text, ""});
 }
 
 result<void> check_registry() {
   std::unordered_map<std::string, const void*> seen;
   for (registration* r = first_registration; r != nullptr; r = r->next) {
+    if (r->signature == nullptr) continue;  // no peer ever calls it
     std::string name = wire_name(*r);
     auto [at, fresh] = seen.try_emplace(name, r->key);
     if (fresh || at->second == r->key) continue;

@@ -101,7 +101,12 @@ bool special_call(context& here, cell& m) {
 
 /// The constructor's message is always the first; a failed one is the actor's death.
 void after_construction(actor_core& a, cell& m, outcome how) noexcept {
-  if (how == outcome::value) return a.stage.store(life::alive, std::memory_order_release);
+  if (how == outcome::value) {
+    a.constructed = true;
+    life seen = life::starting;  // unless it was killed meanwhile
+    a.stage.compare_exchange_strong(seen, life::alive, std::memory_order_acq_rel);
+    return;
+  }
   if (actor_extra* extra = extra_of(a)) {
     std::lock_guard hold(extra->lock);
     extra->death = m.failure();
@@ -178,7 +183,7 @@ void unlist(actor_core& a) noexcept {
 void destroy_state(actor_core& a) noexcept {
   if (cell* call = std::exchange(a.suspended, nullptr)) call->release();
   release_name(a);
-  a.type->destroy_state(a);
+  if (std::exchange(a.constructed, false)) a.type->destroy_state(a);
   if (actor_extra* extra = a.more.load(std::memory_order_acquire); extra != nullptr && !extra->needs.empty())
     give_actor_needs(*a.home, *extra);
   a.stage.store(life::dead, std::memory_order_release);
@@ -191,7 +196,9 @@ bool settle_actor(actor_core& a) noexcept {
   actor_extra* extra = a.more.load(std::memory_order_acquire);
   if (extra != nullptr && extra->group_calls.load(std::memory_order_acquire) != 0) return false;
   bool nothing_held = extra == nullptr || extra->held.empty();
-  bool unused = a.handles.load(std::memory_order_acquire) == 0 && nothing_held;
+  // In this order: what the last handle has sent is there before the handle goes.
+  bool unused = a.handles.load(std::memory_order_acquire) == 0 && nothing_held && a.batch == nullptr &&
+                mailbox_reader(a).empty();
   life stage = a.stage.load(std::memory_order_acquire);
   if (stage == life::dying || (unused && stage == life::alive)) destroy_state(a);
   if (!unused || a.stage.load(std::memory_order_acquire) != life::dead) return false;

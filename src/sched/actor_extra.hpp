@@ -52,6 +52,8 @@ struct concurrency_group {
 struct actor_extra {
   std::mutex lock;
   cell_list exact;  // the mailbox of drop_oldest and keep_latest; under the lock
+  cell* constructor = nullptr;  // beside `exact`, which might drop it; under the lock
+  bool constructor_came = false;
   error death;      // under the lock
   std::string name, name_space;
   std::vector<quantity> needs;

@@ -16,10 +16,8 @@ namespace {
 constexpr std::uint64_t blocking_idle_ns = 5'000'000'000;  // an unused thread for blocking tasks ends after this
 constexpr unsigned skipped_max = 64;  // how many smaller tasks may pass the first that does not fit
 
-/// Starts a task at its time. Owns the queue's reference of the task until then.
-struct delayed_start : timer {
-  cell* x;
-};
+/// Starts a task (`of`) at its time. Owns the queue's reference of the task until then.
+struct delayed_start : timer {};
 
 void fail_admission(cell& x, errc code, const char* text) noexcept {
   x.unmet.fetch_or(cell::claimed, std::memory_order_acq_rel);
@@ -31,17 +29,18 @@ void fail_admission(cell& x, errc code, const char* text) noexcept {
 
 bool delay(scheduler& home, cell& x, cell_extra& extra) noexcept {
   if (extra.start_ns == 0 || extra.start_ns <= home.port->now_ns()) return false;
-  if (home.now.load(std::memory_order_relaxed) >= phase::cancelling) return false;  // refused when it is claimed
+  bool ends = home.now.load(std::memory_order_relaxed) >= phase::cancelling;
+  if (ends || (x.unmet.load(std::memory_order_acquire) & cell::cancelled)) return false;  // refused when it is claimed
   auto* d = new (std::nothrow) delayed_start;
   if (d == nullptr) {
     fail_admission(x, errc::no_memory, "no memory for a delayed task");
     return true;
   }
   d->when_ns = std::exchange(extra.start_ns, 0);
-  d->x = &x;
+  d->of = &x;
   d->fire = [](timer& self) noexcept {
     auto& start = static_cast<delayed_start&>(self);
-    cell& due = *start.x;
+    cell& due = *start.of;
     delete &start;
     due.home->admit(*find_context(*due.home), due);
   };

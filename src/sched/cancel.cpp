@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "beamlet/sched/cancel.hpp"
 
-#include "beamlet/sched/extra.hpp"
+#include "beamlet/sched/engine.hpp"
 #include "sched/frames.hpp"
 #include "sched/internal.hpp"
 #include "sched/scheduler.hpp"
@@ -37,8 +37,10 @@ void cancel(context& here, cell& x, bool recursive) noexcept {
   if (extra != nullptr) {
     if (coroutine_root* root = extra->root.load(std::memory_order_acquire)) wake_root(*root);
     if (before & cell::special) home.admit_waiting();
+    if (timer* later = home.timers.take(x)) later->fire(*later);
   }
   wake_cancelled_coroutines(home);
+  if (home.has_engine) home.outside->cancel(x, recursive);
   (void)here;
 }
 

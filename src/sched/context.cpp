@@ -79,7 +79,15 @@ void unregister_live(scheduler& s) {
   s.foreign.clear();
 }
 
+bool is_live(const scheduler* s) noexcept {
+  auto& live = all_live();
+  std::lock_guard hold(live.lock);
+  return std::find(live.list.begin(), live.list.end(), s) != live.list.end();
+}
+
 context* find_context(scheduler& home) noexcept {
+  // That of a scheduler which has ended is no worker's any more, and goes when the next one is made.
+  if (this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == nullptr) this_context = nullptr;
   context* found = nullptr;
   for (auto& c : remembered().mine)
     if (c->owner.load(std::memory_order_relaxed) == &home) found = c.get();

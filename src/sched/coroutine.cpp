@@ -116,6 +116,7 @@ class root_guard {
 };
 
 outcome end_root(coroutine_root& r) noexcept {
+  set_awaiting(r, nullptr);
   outcome how = r.deliver(*r.top, *r.target);
   r.destroy_frame(*r.top);
   r.top = r.at = nullptr;
@@ -145,7 +146,6 @@ void run_root(context& here, coroutine_root& r) noexcept {
       chaos::point(chaos::place::turn_before_leave);
       continue;
     }
-    set_awaiting(r, nullptr);
     scheduler& home = here.home();
     cell& target = *r.target;
     outcome how = end_root(r);

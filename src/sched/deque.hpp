@@ -84,6 +84,25 @@ class deque {
     return x;
   }
 
+  /// Owner. What pop() would take, if no thief is faster; null when empty.
+  cell* newest() const noexcept {
+    std::int64_t b = bottom_.load(std::memory_order_relaxed);
+    ring* r = ring_.load(std::memory_order_relaxed);
+    if (r == nullptr || b <= top_.load(std::memory_order_relaxed)) return nullptr;
+    return r->slot(b - 1).load(std::memory_order_relaxed);
+  }
+
+  /// Owner. The oldest; null when empty. No fence: the owner knows its own bottom.
+  cell* take_oldest() noexcept {
+    std::int64_t b = bottom_.load(std::memory_order_relaxed);
+    std::int64_t t = top_.load(std::memory_order_acquire);
+    while (t < b) {
+      cell* x = ring_.load(std::memory_order_relaxed)->slot(t).load(std::memory_order_relaxed);
+      if (top_.compare_exchange_weak(t, t + 1, std::memory_order_seq_cst, std::memory_order_acquire)) return x;
+    }
+    return nullptr;
+  }
+
   /// Any thread; may be out of date at once.
   std::size_t size() const noexcept {
     std::int64_t n = bottom_.load(std::memory_order_relaxed) - top_.load(std::memory_order_relaxed);

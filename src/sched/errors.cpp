@@ -85,7 +85,7 @@ void destroy_extra(cell_extra* extra) noexcept {
   if (coroutine_root* root = extra->root.load(std::memory_order_acquire)) root->release();
   if (outside* o = extra->away.load(std::memory_order_acquire)) extra->forget_outside(o);
   if (extra->held.drop != nullptr) extra->held.drop(extra->held.keeper);
-  if (extra->producer != nullptr) extra->producer->release();
+  if (cell* producer = extra->producer.load(std::memory_order_acquire)) producer->release();
   delete extra;
 }
 

@@ -1,30 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
+// How calls leave through the engine and come back.
+
+#include "beamlet/sched/actor_core.hpp"
 #include "beamlet/sched/engine.hpp"
+#include "sched/internal.hpp"
 #include "sched/scheduler.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
 
+namespace {
+
+bool may_export(scheduler& home, const cell& x, std::uint32_t flags) noexcept {
+  return home.outside != nullptr && x.ops->export_call != nullptr &&
+         (flags & (cell::local | cell::cancelled)) == 0 &&
+         home.now.load(std::memory_order_relaxed) < phase::cancelling;
+}
+
+bool export_claimed(scheduler& home, cell& x) noexcept {
+  exported_call call;
+  if (!x.ops->export_call(x, call)) return false;
+  home.outside->submit(x, std::move(call));
+  return true;
+}
+
+/// Seals what came back. `x.extra` holds the bytes, or the failure is set.
+void end_call(context& here, cell& x, std::uintptr_t state) noexcept {
+  drop_arguments(x);
+  counters::raise(here.count.completed);
+  if (x.ops->link != nullptr) counters::raise(here.count.messages);
+  if (state == cell::failed)
+    counters::raise(x.failure().code() == errc::cancelled ? here.count.cancelled : here.count.failed);
+  seal(x, state);
+  if (here.face->now.load(std::memory_order_relaxed) != phase::running) note_progress(here.home());
+  x.release();
+}
+
+}  // namespace
+
 bool leave_through_engine(context& here, cell& x) noexcept {
   scheduler& home = here.home();
   std::uint32_t flags = x.unmet.load(std::memory_order_acquire);
-  if (home.outside == nullptr || x.ops->export_call == nullptr || (flags & cell::local)) return false;
-  if (home.now.load(std::memory_order_relaxed) >= phase::cancelling) return false;
-  flags = claim(x);
-  if (flags & cell::claimed) {  // a get was faster
-    x.release();
-    return true;
-  }
-  exported_call call;
-  if ((flags & cell::cancelled) || !x.ops->export_call(x, call)) {
-    // Nobody else can have seen the claim as final: walks do not claim while there is an engine.
+  if (x.ops->link != nullptr) return may_export(home, x, flags) && export_claimed(home, x);
+  if (flags & cell::local) return false;
+  if (may_export(home, x, flags)) {
+    flags = claim(x);
+    if (flags & cell::claimed) {  // a get was faster
+      x.release();
+      return true;
+    }
+    if (export_claimed(home, x)) return true;
+    // Nobody else can have seen the claim as final: walks do not claim what may leave.
     x.unmet.fetch_and(~cell::claimed, std::memory_order_acq_rel);
-    x.unmet.fetch_or(cell::local, std::memory_order_acq_rel);
-    return false;
   }
-  home.outside->submit(x, std::move(call));
-  return true;
+  extra_of(x);  // so that its end asks whether the engine keeps the result
+  x.unmet.fetch_or(cell::local, std::memory_order_acq_rel);
+  return false;
+}
+
+bool leave_again(context& here, cell& x) noexcept {
+  scheduler& home = here.home();
+  if (!may_export(home, x, x.unmet.load(std::memory_order_acquire))) return false;
+  x.add_reference();
+  if (export_claimed(home, x)) return true;
+  x.release();
+  return false;
+}
+
+void come_back(cell& x, held_bytes result) noexcept {
+  context& here = *find_context(*x.home);
+  cell_extra* extra = extra_of(x);
+  if (extra == nullptr) {
+    if (result.drop != nullptr) result.drop(result.keeper);
+    return come_back(x, error(errc::no_memory, error_layer::sched));
+  }
+  here.home().give_back(x);
+  extra->held = result;
+  end_call(here, x, cell::bytes);
+}
+
+void come_back(cell& x, error why) noexcept {
+  context& here = *find_context(*x.home);
+  here.home().give_back(x);
+  x.set_failure(std::move(why));
+  if (x.ops->link == nullptr && x.extra.load(std::memory_order_acquire) != nullptr && retry(here, x))
+    return x.release();
+  end_call(here, x, cell::failed);
+}
+
+std::uintptr_t kept_state(cell& x, outcome how) noexcept {
+  if (how == outcome::failed) return cell::failed;
+  scheduler& home = *x.home;
+  return home.has_engine ? home.outside->keep(x) : cell::value;
 }
 
 }  // namespace sched

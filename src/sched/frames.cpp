@@ -34,7 +34,8 @@ frame* scheduler::new_frame() noexcept {
   std::lock_guard hold(frames_lock);
   if (frame* f = frames_free) {
     frames_free = f->deeper;
-    f->deeper = nullptr;
+    f->deeper = f->outer = nullptr;
+    f->actor.store(nullptr, std::memory_order_relaxed);
     return f;
   }
   auto* f = new (std::nothrow) frame;

@@ -18,6 +18,12 @@ struct actor_extra;
 // context.cpp
 void register_live(scheduler& s);
 void unregister_live(scheduler& s);
+/// False when the scheduler a cell once belonged to has gone.
+bool is_live(const scheduler* s) noexcept;
+
+// export.cpp
+/// How to seal what a task left behind: the engine may have taken its value as bytes.
+std::uintptr_t kept_state(cell& x, outcome how) noexcept;
 
 // wait.cpp
 /// Wakes the parked gets, so that each looks again for something it may run.

@@ -2,8 +2,10 @@
 // Mailboxes: how a message comes in, what a full box does, and in which order messages come out.
 
 #include "beamlet/base/time.hpp"
+#include "beamlet/sched/engine.hpp"
 #include "sched/actor_extra.hpp"
 #include "sched/actor_turn.hpp"
+#include "sched/internal.hpp"
 #include "sched/no_throw.hpp"
 #include "sched/scheduler.hpp"
 
@@ -25,6 +27,10 @@ void refuse_message(actor_core& a, cell& m, errc code, const char* text) noexcep
   drop_arguments(m);
   seal_failed(m, error(code, error_layer::sched, {text, "", function_name(m), std::string(a.type->name)}));
   m.release();
+  context& here = *context_in(*a.home);
+  counters::raise(here.count.completed);
+  counters::raise(here.count.failed);
+  if (here.face->now.load(std::memory_order_relaxed) != phase::running) note_progress(*a.home);
 }
 
 /// Waits for room under `mailbox_policy::block`. False: the message was refused and is gone.
@@ -69,7 +75,8 @@ void enqueue_exact(actor_core& a, cell& m) noexcept {
   cell* dropped = nullptr;
   {
     std::lock_guard hold(extra.lock);
-    extra.exact.push(m);
+    if (!std::exchange(extra.constructor_came, true)) extra.constructor = &m;
+    else extra.exact.push(m);
     if (extra.exact.count > a.capacity) dropped = extra.exact.pop();
   }
   raise_turn(a);
@@ -84,7 +91,10 @@ void raise_turn(actor_core& a) noexcept {
 }
 
 void enqueue(context& here, actor_core& a, cell& m) noexcept {
-  if (a.locked_box) return enqueue_exact(a, m);
+  if (a.detour) [[unlikely]] {
+    if (here.face->has_engine && leave_through_engine(here, m)) return;
+    if (a.locked_box) return enqueue_exact(a, m);
+  }
   std::uint64_t seen = a.mail.load();
   bool wants_entry;
   do {
@@ -126,10 +136,11 @@ cell* reversed(cell* newest) noexcept {
 bool must_wait(actor_core& a, actor_extra* extra, cell& m) {
   if ((m.unmet.load(std::memory_order_acquire) & cell::count_mask) != 0) return true;
   if (extra == nullptr || extra->held.empty()) return false;
+  // Everybody's calls wait for the constructor.
+  if (a.stage.load(std::memory_order_relaxed) == actor_core::life::starting) return true;
   std::uint64_t caller = m.ops->link(m).caller;
   for (held_calls& h : extra->held)
     if (h.caller == caller) return true;
-  (void)a;
   return false;
 }
 
@@ -145,8 +156,11 @@ void hold(actor_core& a, cell& m) noexcept {
   a.held_changed.store(true, std::memory_order_relaxed);  // its arguments may have come just now
 }
 
-void release_held(actor_extra& extra) noexcept {
+void release_held(const actor_core& a, actor_extra& extra) noexcept {
   auto ready = [](cell* m) { return (m->unmet.load(std::memory_order_acquire) & cell::count_mask) == 0; };
+  // Before the constructor has run it is the first that was held.
+  bool starting = a.stage.load(std::memory_order_relaxed) == actor_core::life::starting;
+  if (starting && !extra.held.empty() && !ready(extra.held.front().calls.first)) return;
   for (std::size_t i = 0; i < extra.held.size();) {
     cell_list& calls = extra.held[i].calls;
     while (calls.first != nullptr && ready(calls.first)) extra.ready.push(*calls.pop());
@@ -166,7 +180,7 @@ cell* mailbox_reader::next() noexcept {
   if (extra != nullptr) {
     if (a_.held_changed.load(std::memory_order_relaxed) &&
         a_.held_changed.exchange(false, std::memory_order_acq_rel))
-      release_held(*extra);
+      release_held(a_, *extra);
     if (cell* m = extra->ready.pop()) return m;
     if (a_.locked_box) return next_exact(*extra);
   }
@@ -190,7 +204,8 @@ cell* mailbox_reader::next_exact(actor_extra& extra) noexcept {
     cell* m;
     {
       std::lock_guard lock(extra.lock);
-      m = extra.exact.pop();
+      m = std::exchange(extra.constructor, nullptr);
+      if (m == nullptr) m = extra.exact.pop();
     }
     if (m == nullptr || !must_wait(a_, &extra, *m)) return m;
     hold(a_, *m);
@@ -220,7 +235,7 @@ bool mailbox_reader::empty() const noexcept {
     if (extra->ready.first != nullptr) return false;
     if (a_.locked_box) {
       std::lock_guard lock(extra->lock);
-      return extra->exact.first == nullptr;
+      return extra->constructor == nullptr && extra->exact.first == nullptr;
     }
   }
   return (a_.mail.load(std::memory_order_acquire) & mail_word::mail_mask) == 0;

@@ -33,6 +33,7 @@ result<void> take_options(scheduler& home, actor_core& a, const actor_options& o
   a.capacity = options.policy == mailbox_policy::keep_latest ? 1 : options.capacity;
   a.policy = static_cast<std::uint8_t>(options.policy);
   a.concurrency = options.concurrency;
+  a.detour = exact || home.has_engine;
   if (!exact && options.needs.empty() && options.groups.empty()) return {};
   actor_extra* extra = extra_of(a);
   if (extra == nullptr) return error(errc::no_memory, error_layer::sched);
@@ -95,7 +96,9 @@ void find_actor(context& here, std::string_view name_space, std::string_view nam
   {
     std::lock_guard hold(home.names_lock);
     auto at = home.actor_names.find(full_name(name_space, name));
-    if (at != home.actor_names.end() && try_add_handle(*at->second)) found = at->second;
+    if (at != home.actor_names.end() && at->second->findable.load(std::memory_order_acquire) &&
+        try_add_handle(*at->second))
+      found = at->second;
   }
   answer(user, found);
 }

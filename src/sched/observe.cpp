@@ -111,7 +111,7 @@ std::string dump_state(scheduler& home) {
     for (const parked_get* p = home.parked; p != nullptr; p = p->next) {
       std::string wanted = p->want != nullptr ? function_name(*p->want) : p->actor != nullptr ? "room in a mailbox" : "several";
       if (p->actor != nullptr) wanted += " of actor " + std::string(p->actor->type->name);
-      line(what(*p->here->current) + " waits for " + wanted + " since " + age(now, p->since_ns));
+      line(what(*p->top) + " waits for " + wanted + " since " + age(now, p->since_ns));
     }
   }
   {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "beamlet/sched/engine.hpp"
 #include "sched/internal.hpp"
 #include "sched/scheduler.hpp"
 
@@ -20,7 +21,8 @@ struct next_attempt : cell, timer {
 
 void enter_next_attempt(context& here, cell& self) {
   cell& x = *static_cast<next_attempt&>(self).task;
-  run_claimed(here, x, x.unmet.load(std::memory_order_acquire));
+  if (!here.face->has_engine || !leave_again(here, x))
+    run_claimed(here, x, x.unmet.load(std::memory_order_acquire));
   self.release();
 }
 
@@ -70,6 +72,7 @@ bool retry(context& here, cell& x) noexcept {
   extra.backoff_ns = std::min(2 * extra.backoff_ns, extra.backoff_ns_max);
   if (wait_ns != 0 && home.now.load(std::memory_order_relaxed) < phase::cancelling) {
     again->when_ns = home.port->now_ns() + wait_ns;
+    again->of = &x;
     again->fire = [](timer& self) noexcept {
       auto& due = static_cast<next_attempt&>(self);
       due.home->push_ready(nullptr, due, priority::normal);

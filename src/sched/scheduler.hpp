@@ -45,6 +45,7 @@ class alignas(64) worker {
 
   deque queue;
   alignas(64) std::atomic<cell*> inbox{nullptr};
+  std::atomic<bool> asked_to_share{false};
   alignas(64) context here;
   scheduler& home;
   unsigned index;
@@ -55,7 +56,12 @@ class alignas(64) worker {
 
  private:
   cell* find_elsewhere() noexcept;
+  cell* find_at(worker& other) noexcept;
+  void put_in_inbox(cell& newest, cell& oldest) noexcept;
+  void share() noexcept;
   bool rest() noexcept;
+
+  unsigned patience_ = 0;
 };
 
 class scheduler final : public scheduler_face {

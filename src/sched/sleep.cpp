@@ -55,9 +55,10 @@ bool worker::rest() noexcept {
   std::atomic<std::uint64_t>& idle = home.idle;
   auto found = [&](cell* x, std::uint64_t leave) {
     std::uint64_t before = idle.fetch_sub(leave, std::memory_order_seq_cst);
-    bool last = (before & scheduler::searchers_mask) == scheduler::searcher;
-    if (leave == scheduler::searcher && last && (before & scheduler::sleepers_mask) != 0 && home.has_work())
-      home.wake_somebody(before);
+    // Nobody searches any more: what else has come is somebody else's, who may have lost a race for it to us.
+    std::uint64_t after = before - leave;
+    if ((after & scheduler::searchers_mask) == 0 && (after & scheduler::sleepers_mask) != 0 && home.has_work())
+      home.wake_somebody(after);
     x->ops->enter(here, *x);
     return true;
   };
@@ -80,7 +81,9 @@ bool worker::rest() noexcept {
   chaos::point(chaos::place::sleep_before_recheck);
   ports::heavy_fence();
   bool looks_again = !chaos::planted(chaos::bug::lost_wakeup);
+  patience_ = ~0u;  // no asking to share now: what is there is taken
   if (cell* x = looks_again ? find() : nullptr) return found(x, scheduler::sleeper);
+  patience_ = 0;
   if (home.now.load(std::memory_order_seq_cst) == phase::stopped) {
     idle.fetch_sub(scheduler::sleeper, std::memory_order_seq_cst);
     return false;

@@ -45,9 +45,14 @@ void retire_spare(worker& w) noexcept {
   scheduler& home = w.home;
   chaos::point(chaos::place::spare_before_retire);
   // What is left in its queue belongs to nobody now: others take it.
-  home.active.fetch_sub(1, std::memory_order_seq_cst);
+  if (home.active.fetch_sub(1, std::memory_order_seq_cst) == 1)
+    home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
   while (cell* x = w.queue.pop()) home.push_foreign(nullptr, *x);
   flush_pool();
+  // The last worker may have parked meanwhile: then what came just now wakes a parked one.
+  ports::heavy_fence();
+  std::uint64_t seen = home.idle.load(std::memory_order_seq_cst);
+  if ((seen & scheduler::stalled) != 0 && home.has_work()) home.wake_somebody(seen);
   w.awake.store(false, std::memory_order_release);
 }
 

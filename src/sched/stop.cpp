@@ -16,7 +16,7 @@ namespace sched {
 
 namespace {
 
-constexpr std::uint64_t look_again_ns = 10'000'000;
+constexpr std::uint64_t quiet_poll_ns = 10'000'000;
 constexpr std::uint64_t complain_every_ns = 10'000'000'000;
 
 /// Tasks that wait for a cell of another runtime would never be told: they fail now. Their memory stays until
@@ -93,9 +93,9 @@ bool scheduler::wait_quiet(std::uint64_t deadline_ns) noexcept {
         log.write(log_level::warning, error_layer::sched, time, "stop waits for running work:\n" + dump_state(*this));
     }
     if (drives) {
-      if (!drive_once(std::min(deadline_ns, time + look_again_ns)) && simulated) return false;
+      if (!drive_once(std::min(deadline_ns, time + quiet_poll_ns)) && simulated) return false;
     } else {
-      ports::wait_on(quiet, seen, std::min(look_again_ns, deadline_ns - time));
+      ports::wait_on(quiet, seen, std::min(quiet_poll_ns, deadline_ns - time));
     }
   }
 }
@@ -171,8 +171,7 @@ void scheduler::end_actors() noexcept {
       a->listed = false;
     }
     if (cell* call = std::exchange(a->suspended, nullptr)) call->release();
-    auto stage = a->stage.load(std::memory_order_acquire);
-    if (stage == actor_core::life::alive || stage == actor_core::life::dying) a->type->destroy_state(*a);
+    if (std::exchange(a->constructed, false)) a->type->destroy_state(*a);
     a->add_reference();
     a->stage.store(actor_core::life::orphan, std::memory_order_seq_cst);
     if (std::exchange(a->detached, false)) drop_handle(*a);  // orphan: releases with the last one

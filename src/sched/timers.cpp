@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sched/timers.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "sched/no_throw.hpp"
@@ -33,6 +34,15 @@ timer* timer_heap::pop_due(std::uint64_t now_ns) noexcept {
   timer* due = heap_[0];
   take_out(0);
   return due;
+}
+
+timer* timer_heap::take(const cell& x) noexcept {
+  std::lock_guard hold(lock_);
+  auto found = std::find_if(heap_.begin(), heap_.end(), [&](timer* t) { return t->of == &x; });
+  if (found == heap_.end()) return nullptr;
+  timer* t = *found;
+  take_out(t->index);
+  return t;
 }
 
 std::uint64_t timer_heap::earliest() const noexcept {

@@ -14,11 +14,14 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
 
+struct cell;
+
 /// Owned by whoever waits; `fire` runs on the loop's thread, without a lock held, after it left the heap.
 struct timer {
   static constexpr std::size_t not_queued = ~std::size_t{0};
   std::uint64_t when_ns = 0;
   void (*fire)(timer& self) noexcept = nullptr;
+  cell* of = nullptr;  // the task that starts then
   std::size_t index = not_queued;
 };
 
@@ -31,6 +34,8 @@ class timer_heap {
   bool remove(timer& t) noexcept;
   /// The next that is due, taken out; null when none is.
   timer* pop_due(std::uint64_t now_ns) noexcept;
+  /// The timer that will start `x`, taken out; null when there is none.   Cost: linear.
+  timer* take(const cell& x) noexcept;
   /// ~0 when empty.
   std::uint64_t earliest() const noexcept;
   std::size_t size() const noexcept;

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t stack_reserve = std::size_t{96} << 10;  // for one more level of helping
 constexpr int spins_before_parking = 64;                      // a stolen child is often nearly done
+constexpr std::uint32_t stale_every = 64;                     // gets between two looks for stale entries
+constexpr std::uint64_t look_again_ns = 1'000'000;             // where no memory is left to be woken
 constexpr int frames_looked_at_max = 256;                     // per parked thread, for deadlocks
 
 bool stack_is_low(const context& here) {
@@ -32,35 +34,52 @@ error too_deep_error(cell& want) {
                 function_name(want), ""});
 }
 
+void drop_stale_entries(worker& self) noexcept {
+  while (cell* x = self.queue.pop()) {
+    bool stale = x->ops->run != nullptr && x->ops->link == nullptr &&
+                 (x->unmet.load(std::memory_order_relaxed) & cell::claimed) != 0;
+    if (!stale) return self.push(*x);
+    x->release();
+  }
+}
+
 }  // namespace
 
 bool run_if_newest(context& here, cell& want) noexcept {
   worker* self = here.self;
   if (self == nullptr || here.depth == 0 || stack_is_low(here)) return false;
-  while (!want.sealed()) {
-    cell* x = self->queue.pop();
-    if (x == nullptr) return false;
-    if (x == &want) {
-      x->ops->enter(here, *x);
-      continue;
-    }
-    bool stale = x->ops->run != nullptr && x->ops->link == nullptr &&
-                 (x->unmet.load(std::memory_order_relaxed) & cell::claimed) != 0;
-    if (stale) {
-      x->release();
-      continue;
-    }
+  if (self->queue.newest() != &want) {
+    // Entries of tasks that were claimed pile up below: a long task that waits for many drops them here.
+    if (++here.ticks % stale_every == 0) drop_stale_entries(*self);
+    return false;
+  }
+  cell* x = self->queue.pop();
+  if (x == nullptr) return want.sealed();  // a thief was faster
+  if (x != &want) {
     self->push(*x);
     return false;
   }
-  return true;
+  x->ops->enter(here, *x);
+  return want.sealed();
 }
+
+namespace {
+
+/// Ready, and the engine has not refused it: it has left or is about to.
+bool may_leave(const cell& x) {
+  std::uint32_t flags = x.unmet.load(std::memory_order_acquire);
+  return (flags & (cell::local | cell::count_mask)) == 0;
+}
+
+}  // namespace
 
 // -- the walk -----------------------------------------------------------------------------------------------
 
-walk::~walk() {
-  // What was claimed but not run goes back: to its countdown, or, when that is over, into a queue.
-  each([this](step& s) {
+void walk::restart() noexcept {
+  // What was claimed but not run goes back: to its countdown, or, when that is over, into a queue. The deepest
+  // first, because the claimed task above it holds it.
+  while (!empty()) {
+    step& s = top();
     if (s.mine) {
       chaos::point(chaos::place::claim_before_give_back);
       std::uint32_t before = s.x->unmet.fetch_and(~cell::claimed, std::memory_order_acq_rel);
@@ -69,8 +88,8 @@ walk::~walk() {
         schedule(here_, *s.x);
       }
     }
-    if (s.counted) s.x->release();
-  });
+    pop();
+  }
 }
 
 bool walk::push(cell& x, bool counted) noexcept {
@@ -100,14 +119,16 @@ bool walk::advance() noexcept {
     pop();
     return true;
   }
+  if (x.home != &here_.home()) return false;  // another runtime's: its own threads run it
   if (x.ops->run == nullptr) return help_producer(x);
   if (x.ops->link != nullptr) return help_message(x);
   if (!s.mine) {
     if (x.unmet.load(std::memory_order_acquire) & cell::special) return false;  // not admitted yet
-    if (here_.face->has_engine && !(x.unmet.load(std::memory_order_relaxed) & cell::local)) return false;
+    if (here_.face->has_engine && may_leave(x)) return help_producer(x);
     s.flags = claim(x);
     if (s.flags & cell::claimed) return help_claimed(x);
     s.mine = true;
+    if (here_.face->has_engine) x.unmet.fetch_or(cell::local, std::memory_order_acq_rel);
   }
   if ((x.unmet.load(std::memory_order_acquire) & cell::count_mask) != 0) {
     cell* argument = x.ops->unready != nullptr ? x.ops->unready(x) : nullptr;
@@ -128,10 +149,10 @@ bool walk::advance() noexcept {
 /// Nothing runs this cell itself: a stream's item, which its generator will seal.
 bool walk::help_producer(cell& x) noexcept {
   cell_extra* extra = x.extra.load(std::memory_order_acquire);
-  if (extra == nullptr || extra->producer == nullptr || extra->producer->sealed()) return false;
-  if (contains(*extra->producer)) return false;
-  extra->producer->add_reference();
-  return push(*extra->producer, true);
+  cell* producer = extra != nullptr ? extra->producer.load(std::memory_order_acquire) : nullptr;
+  if (producer == nullptr || producer->sealed() || contains(*producer)) return false;
+  producer->add_reference();
+  return push(*producer, true);
 }
 
 /// Claimed by somebody else: a suspended coroutine can be helped, a running task cannot.
@@ -183,25 +204,10 @@ bool walk::help_blocker(cell& m, actor_core& a) noexcept {
 
 namespace {
 
-struct sealed_listener : listener, waiter {
-  std::atomic<std::uint32_t> word{0};
-  std::atomic<std::uint32_t> references{2};
-
-  static void fired(listener& self, cell&) noexcept {
-    auto& me = static_cast<sealed_listener&>(self);
-    me.word.store(1, std::memory_order_release);
-    ports::wake_all(me.word);
-    me.release();
-  }
-  void release() noexcept {
-    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-};
-
 /// True when `p`'s thread runs, somewhere on its stack, what would seal `want`.
 bool runs(const parked_get& p, const cell& want, const actor_core* to) {
   int left = frames_looked_at_max;
-  for (const frame* f = p.here->current; f != nullptr && left-- > 0; f = f->outer) {
+  for (const frame* f = p.top; f != nullptr && left-- > 0; f = f->outer) {
     if (f->running.load(std::memory_order_relaxed) == &want) return true;
     if (to != nullptr && f->actor.load(std::memory_order_relaxed) == to) return true;
   }
@@ -230,6 +236,7 @@ park_guard::park_guard(context& here, const cell* want, const actor_core* actor,
     : here_(here) {
   scheduler& home = here.home();
   me_.here = &here;
+  me_.top = here.current;
   me_.want = want;
   me_.actor = actor;
   me_.word = word;
@@ -248,8 +255,8 @@ park_guard::park_guard(context& here, const cell* want, const actor_core* actor,
   chaos::point(chaos::place::park_before_announce);
   int left = home.active.fetch_sub(1, std::memory_order_seq_cst) - 1;
   if (left == 0) home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
-  if (left < static_cast<int>(home.workers_wanted) && home.has_work()) start_spare(home);
   ports::heavy_fence();
+  if (left < static_cast<int>(home.workers_wanted) && home.has_work()) start_spare(home);
 }
 
 park_guard::~park_guard() {
@@ -264,7 +271,7 @@ park_guard::~park_guard() {
 void wake_parked(scheduler& home) noexcept {
   std::lock_guard hold(home.park_lock);
   for (parked_get* p = home.parked; p != nullptr; p = p->next) {
-    p->word->fetch_or(2, std::memory_order_release);
+    p->word->fetch_add(1, std::memory_order_release);
     ports::wake_all(*p->word);
   }
 }
@@ -286,34 +293,97 @@ std::uint64_t time_left_ns(context& here, std::uint64_t deadline_ns) {
 
 const actor_core* actor_of(cell& x) { return x.ops->link != nullptr ? x.ops->link(x).actor : nullptr; }
 
-/// Sleeps until `x` is sealed, the time is over, or there is something to look at again.
-result<void> park(context& here, cell& x, std::uint64_t deadline_ns, walk* w) noexcept {
-  auto* node = new (std::nothrow) sealed_listener;
-  if (node == nullptr) return error(errc::no_memory, error_layer::sched);
-  node->fire = sealed_listener::fired;
-  node->target = waiter::to_listener(*node);
-  if (!add_waiter(x, *node)) {
-    delete node;
-    return {};
+/// Counts cells that are sealed; shared by the waiting thread and by every node that has not fired.
+struct wait_group {
+  std::atomic<std::uint32_t> word{0};  // raised at each seal and by wake_parked
+  ports::port* port = nullptr;         // who waits there sleeps in its turn()
+  std::atomic<std::uint32_t> references{1};
+  void release() noexcept {
+    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
-  result<void> done;
-  {
-    park_guard parked(here, &x, actor_of(x), &node->word);
-    if (parked.ring()) {
-      done = error(errc::would_deadlock, error_layer::sched,
-                   {"what this call waits for waits for this call", "", function_name(x), ""});
-    } else if (w == nullptr || !w->advance()) {
-      scheduler& home = here.home();
-      if (home.now.load(std::memory_order_seq_cst) == phase::forked) done = refuse(here);
-      else {
-        chaos::point(chaos::place::park_before_wait);
-        ports::wait_on(node->word, 0, time_left_ns(here, deadline_ns));
+};
+
+struct group_node : listener, waiter {
+  wait_group* group = nullptr;
+  std::atomic<std::uint32_t> references{2};
+  static void fired(listener& self, cell&) noexcept {
+    auto& me = static_cast<group_node&>(self);
+    me.group->word.fetch_add(1, std::memory_order_release);
+    if (me.group->port != nullptr) me.group->port->wake();
+    else ports::wake_all(me.group->word);
+    me.release();
+  }
+  void release() noexcept {
+    if (references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    group->release();
+    delete this;
+  }
+};
+
+/// Registers at every cell that is not sealed, and takes the registrations back at the end.
+class group_watch {
+ public:
+  bool start(cell* const* cells, std::size_t size, ports::port* port = nullptr) noexcept {
+    group = new (std::nothrow) wait_group;
+    if (group == nullptr) return false;
+    group->port = port;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (cells[i]->sealed()) continue;
+      auto* node = new (std::nothrow) group_node;
+      if (node == nullptr || !try_push_back(nodes_, std::pair(cells[i], node))) {
+        delete node;
+        return false;
       }
+      node->fire = group_node::fired;
+      node->group = group;
+      group->references.fetch_add(1, std::memory_order_relaxed);
+      node->target = waiter::to_listener(*node);
+      if (!add_waiter(*cells[i], *node)) node->release();  // sealed just now: will never fire
     }
+    return true;
   }
-  if (remove_waiter(x, *node)) node->release();
-  node->release();
-  return done;
+  ~group_watch() {
+    for (auto& [x, node] : nodes_) {
+      if (remove_waiter(*x, *node)) node->release();
+      node->release();
+    }
+    if (group != nullptr) group->release();
+  }
+  wait_group* group = nullptr;
+
+ private:
+  std::vector<std::pair<cell*, group_node*>> nodes_;
+};
+
+class counted_cell {
+ public:
+  explicit counted_cell(cell& x) noexcept : x_(x) { x.add_reference(); }
+  counted_cell(const counted_cell&) = delete;
+  counted_cell& operator=(const counted_cell&) = delete;
+  ~counted_cell() { x_.release(); }
+
+ private:
+  cell& x_;
+};
+
+/// Sleeps until `want` is sealed, or `x`, which it waits for; until the time is over; or until there is something
+/// to look at again. Both count: `want` may time out or be produced while `x` goes on.
+result<void> park(context& here, cell& want, cell& x, std::uint64_t deadline_ns, walk* w) noexcept {
+  counted_cell keep(x);  // the walk may drop it meanwhile
+  cell* const both[] = {&want, &x};
+  group_watch watch;
+  if (!watch.start(both, &want == &x ? 1 : 2)) return error(errc::no_memory, error_layer::sched);
+  std::uint32_t seen = watch.group->word.load(std::memory_order_acquire);
+  if (want.sealed() || x.sealed()) return {};
+  park_guard parked(here, &x, actor_of(x), &watch.group->word);
+  if (parked.ring())
+    return error(errc::would_deadlock, error_layer::sched,
+                 {"what this call waits for waits for this call", "", function_name(x), ""});
+  if (w != nullptr && w->advance()) return {};
+  if (here.home().now.load(std::memory_order_seq_cst) == phase::forked) return refuse(here);
+  chaos::point(chaos::place::park_before_wait);
+  ports::wait_on(watch.group->word, seen, time_left_ns(here, deadline_ns));
+  return {};
 }
 
 /// The caller's own loop stands still while its thread waits here: timers are looked after meanwhile.
@@ -366,7 +436,8 @@ result<void> wait_helping(context& here, cell& want) noexcept {
       else ports::pause();
       continue;
     }
-    BEAMLET_TRY_VOID(park(here, w.bottom(), forever, &w));
+    BEAMLET_TRY_VOID(park(here, want, w.bottom(), forever, &w));
+    w.restart();  // what has changed may lie anywhere between the awaited cell and the bottom
     spins = 0;
   }
   return {};
@@ -377,10 +448,24 @@ result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns) 
     ports::pause();
   while (!want.sealed()) {
     if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
-    BEAMLET_TRY_VOID(park(here, want, next_look(here, deadline_ns), nullptr));
+    BEAMLET_TRY_VOID(park(here, want, want, next_look(here, deadline_ns), nullptr));
     look_after_timers(here);
   }
   return {};
+}
+
+/// One turn of the loop, which ends when another thread has sealed what is waited for: one that runs blocking tasks,
+/// or of another runtime.
+bool turn_for(context& here, cell& want, walk& w, std::uint64_t deadline_ns) noexcept {
+  scheduler& home = here.home();
+  counted_cell keep(w.bottom());
+  cell* const both[] = {&want, &w.bottom()};
+  w.restart();
+  if (home.simulated) return home.turn_once(deadline_ns);
+  group_watch watch;
+  bool watched = watch.start(both, both[0] == both[1] ? 1 : 2, home.port.get());
+  if (want.sealed() || both[1]->sealed()) return true;
+  return home.turn_once(watched ? deadline_ns : std::min(deadline_ns, now_ns(here) + look_again_ns));
 }
 
 /// No other thread runs tasks: this one makes everything go on, in a task only what it waits for.
@@ -390,7 +475,11 @@ result<void> wait_alone(context& here, cell& want, std::uint64_t deadline_ns) no
   while (!want.sealed()) {
     if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
     if (stack_is_low(here)) return too_deep_error(want);
-    if (here.depth == 0 ? home.drive_once(deadline_ns) : (w.advance() || home.turn_once(deadline_ns))) continue;
+    bool moved = here.depth == 0 ? home.drive_once(deadline_ns) : w.advance();
+    if (!moved && here.depth > 0 && !w.deadlocked()) {
+      moved = turn_for(here, want, w, deadline_ns);
+    }
+    if (moved) continue;
     if (w.deadlocked() || home.simulated)
       return error(errc::would_deadlock, error_layer::sched,
                    {"nothing that could still run would finish it", "", function_name(want), ""});
@@ -415,11 +504,27 @@ result<void> wait_working(context& here, cell& want) noexcept {
       if (dry % 8 == 0) ports::yield();
       else ports::pause();
     } else {
-      BEAMLET_TRY_VOID(park(here, want, forever, nullptr));
+      BEAMLET_TRY_VOID(park(here, want, want, forever, nullptr));
     }
   }
   return {};
 }
+
+}  // namespace
+
+namespace {
+
+/// A task of one runtime may wait in another: what it runs meanwhile belongs to that one.
+class as_current {
+ public:
+  explicit as_current(context& here) noexcept : outer_(std::exchange(this_context, &here)) {}
+  as_current(const as_current&) = delete;
+  as_current& operator=(const as_current&) = delete;
+  ~as_current() { this_context = outer_; }
+
+ private:
+  context* outer_;
+};
 
 }  // namespace
 
@@ -434,6 +539,7 @@ result<void> wait_sealed(context& here, cell& want, std::uint64_t deadline_ns) n
                  {"a callback of the event loop must not wait", "", function_name(want), ""});
   cell* me = here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr;
   lent_cpu lent(home, me);
+  as_current current(here);
   if (home.solo && (home.simulated || here.on_loop)) return wait_alone(here, want, deadline_ns);
   bool in_task = here.depth > 0;
   help how = in_task ? help::awaited : home.solo ? help::nothing : home.options.get_helps;
@@ -447,68 +553,9 @@ result<void> wait_sealed(context& here, cell& want, std::uint64_t deadline_ns) n
 
 namespace {
 
-/// Counts cells that are sealed; shared by the waiting thread and by every node that has not fired.
-struct wait_group {
-  std::atomic<std::uint32_t> word{0};  // raised at each seal
-  std::atomic<std::uint32_t> references{1};
-  void release() noexcept {
-    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-};
-
-struct group_node : listener, waiter {
-  wait_group* group = nullptr;
-  std::atomic<std::uint32_t> references{2};
-  static void fired(listener& self, cell&) noexcept {
-    auto& me = static_cast<group_node&>(self);
-    me.group->word.fetch_add(4, std::memory_order_release);
-    ports::wake_all(me.group->word);
-    me.release();
-  }
-  void release() noexcept {
-    if (references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    group->release();
-    delete this;
-  }
-};
-
 std::size_t count_sealed(cell* const* cells, std::size_t size) {
   return static_cast<std::size_t>(std::count_if(cells, cells + size, [](cell* x) { return x->sealed(); }));
 }
-
-/// Registers at every cell that is not sealed, and takes the registrations back at the end.
-class group_watch {
- public:
-  bool start(cell* const* cells, std::size_t size) noexcept {
-    group = new (std::nothrow) wait_group;
-    if (group == nullptr) return false;
-    for (std::size_t i = 0; i < size; ++i) {
-      if (cells[i]->sealed()) continue;
-      auto* node = new (std::nothrow) group_node;
-      if (node == nullptr || !try_push_back(nodes_, std::pair(cells[i], node))) {
-        delete node;
-        return false;
-      }
-      node->fire = group_node::fired;
-      node->group = group;
-      group->references.fetch_add(1, std::memory_order_relaxed);
-      node->target = waiter::to_listener(*node);
-      if (!add_waiter(*cells[i], *node)) node->release();  // sealed just now: will never fire
-    }
-    return true;
-  }
-  ~group_watch() {
-    for (auto& [x, node] : nodes_) {
-      if (remove_waiter(*x, *node)) node->release();
-      node->release();
-    }
-    if (group != nullptr) group->release();
-  }
-  wait_group* group = nullptr;
-
- private:
-  std::vector<std::pair<cell*, group_node*>> nodes_;
-};
 
 /// Helps the first that can be helped. False: none can.
 bool help_any(context& here, cell* const* cells, std::size_t size) noexcept {
@@ -531,9 +578,11 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
   if (here.in_callback)
     return error(errc::would_block, error_layer::sched, {"a callback of the event loop must not wait", "", "", ""});
   lent_cpu lent(home, here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr);
+  as_current current(here);
   bool alone = home.solo && (home.simulated || here.on_loop);
   group_watch watch;
-  if (!alone && !watch.start(cells, size)) return error(errc::no_memory, error_layer::sched);
+  if (!home.simulated && !watch.start(cells, size, alone ? home.port.get() : nullptr))
+    return error(errc::no_memory, error_layer::sched);
   for (;;) {
     std::uint32_t seen = alone ? 0 : watch.group->word.load(std::memory_order_acquire);
     if (count_sealed(cells, size) >= count) return {};
@@ -548,6 +597,8 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
     }
     if (here.depth > 0 && deadline_ns == forever && help_any(here, cells, size)) continue;
     park_guard parked(here, nullptr, nullptr, &watch.group->word);
+    // Once more, now that whoever brings work knows of us.
+    if (here.depth > 0 && deadline_ns == forever && help_any(here, cells, size)) continue;
     if (home.now.load(std::memory_order_seq_cst) == phase::forked) return refuse(here);
     ports::wait_on(watch.group->word, seen, time_left_ns(here, next_look(here, deadline_ns)));
     look_after_timers(here);

@@ -20,10 +20,12 @@ class walk {
   walk(context& here, cell& want) noexcept : here_(here), want_(want) {}
   walk(const walk&) = delete;
   walk& operator=(const walk&) = delete;
-  ~walk();
+  ~walk() { restart(); }
 
   /// One step. False: nothing to run here, wait for `bottom()`.
   bool advance() noexcept;
+  /// Gives back what was claimed but not run; the next step begins at the awaited cell.
+  void restart() noexcept;
   /// What everything above waits for.
   cell& bottom() noexcept { return empty() ? want_ : *top().x; }
   /// The last step met an actor whose call runs further down on this stack.
@@ -67,6 +69,7 @@ class walk {
 /// A thread that waits, as others see it: in `dump`, in the search for rings, when work comes and nobody is awake.
 struct parked_get {
   context* here = nullptr;
+  const frame* top = nullptr;  // where it waits: what is above may run meanwhile, on other frames
   const cell* want = nullptr;  // null: several, or room in a mailbox
   const actor_core* actor = nullptr;
   std::atomic<std::uint32_t>* word = nullptr;

@@ -3,6 +3,7 @@
 
 #include "sched/scheduler.hpp"
 
+#include "base/rng.hpp"
 #include "sched/frames.hpp"
 #include "sched/timeline.hpp"
 #include "sched/internal.hpp"
@@ -14,6 +15,11 @@ namespace sched {
 namespace {
 // Every so many picks a worker looks where it would otherwise look last, so that nothing starves there.
 constexpr std::uint32_t fairness_ticks = 64;
+// A theft takes one task and costs a heavy fence. Where there are many, the thief asks the owner to put half of them
+// into its inbox, which anybody takes whole; only an owner that does not answer is robbed.
+constexpr std::size_t share_min = 16;
+constexpr std::size_t share_max = 1024;
+constexpr unsigned rounds_before_theft = 12;
 constexpr std::uint32_t inbox_run = 64;  // consecutive foreign submissions that go to one worker
 }  // namespace
 
@@ -26,12 +32,33 @@ worker::worker(scheduler& owner, unsigned number, bool is_spare)
 }
 
 void worker::push(cell& x) noexcept {
-  if (queue.push(&x)) return home.notify();
-  // No memory for a larger ring: the inbox needs none.
-  cell* head = inbox.load(std::memory_order_relaxed);
-  do x.next = head;
-  while (!inbox.compare_exchange_weak(head, &x, std::memory_order_seq_cst, std::memory_order_relaxed));
+  // Without memory for a larger ring: the inbox needs none.
+  if (!queue.push(&x)) put_in_inbox(x, x);
+  else if (asked_to_share.load(std::memory_order_relaxed)) share();
   home.notify();
+}
+
+/// A chain linked from the newest to the oldest.
+void worker::put_in_inbox(cell& newest, cell& oldest) noexcept {
+  cell* head = inbox.load(std::memory_order_relaxed);
+  do oldest.next = head;
+  while (!inbox.compare_exchange_weak(head, &newest, std::memory_order_seq_cst, std::memory_order_relaxed));
+}
+
+/// Puts the older half of the queue where a thief can take it at once.
+void worker::share() noexcept {
+  asked_to_share.store(false, std::memory_order_relaxed);
+  std::size_t left = std::min(queue.size() / 2, share_max);
+  cell* oldest = left > 0 ? queue.take_oldest() : nullptr;
+  if (oldest == nullptr) return;
+  cell* newest = oldest;
+  while (--left > 0) {
+    cell* x = queue.take_oldest();
+    if (x == nullptr) break;
+    x->next = newest;
+    newest = x;
+  }
+  put_in_inbox(*newest, *oldest);
 }
 
 cell* worker::take_inbox(worker& from) noexcept {
@@ -58,19 +85,33 @@ cell* worker::take_inbox(worker& from) noexcept {
 cell* worker::find_elsewhere() noexcept {
   unsigned used = home.workers_used.load(std::memory_order_acquire);
   if (used > 1) {
-    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;  // xorshift64 (Marsaglia 2003)
-    unsigned first = static_cast<unsigned>(seed % used);
+    auto first = static_cast<unsigned>(base::splitmix64(seed) % used);
     for (unsigned i = 0; i < used; ++i) {
       worker& other = *home.workers[(first + i) % used];
       if (&other == this) continue;
-      if (cell* x = other.queue.steal()) {
-        counters::raise(here.count.stolen);
-        return x;
-      }
-      if (cell* x = take_inbox(other)) return x;
+      if (cell* x = find_at(other)) return x;
     }
   }
   return home.low.pop();
+}
+
+cell* worker::find_at(worker& other) noexcept {
+  cell* x = take_inbox(other);
+  if (x == nullptr) {
+    std::size_t many = other.queue.size();
+    if (many == 0) return nullptr;
+    if (many >= share_min && patience_ < rounds_before_theft) {
+      ++patience_;
+      if (!other.asked_to_share.load(std::memory_order_relaxed))
+        other.asked_to_share.store(true, std::memory_order_relaxed);
+      return nullptr;
+    }
+    x = other.queue.steal();
+  }
+  if (x == nullptr) return nullptr;
+  patience_ = 0;
+  counters::raise(here.count.stolen);
+  return x;
 }
 
 cell* worker::find() noexcept {
@@ -86,6 +127,7 @@ cell* worker::find() noexcept {
   } else if (cell* x = home.high.pop()) {
     return x;
   }
+  if (asked_to_share.load(std::memory_order_relaxed)) share();
   if (cell* x = queue.pop()) return x;
   if (cell* x = take_inbox(*this)) return x;
   return find_elsewhere();
@@ -175,14 +217,14 @@ bool refused_at_start(context& here, cell& x, std::uint32_t flags, error& why) {
   return false;
 }
 
-void finish(context& here, cell& x, outcome how) noexcept {
+void finish(context& here, cell& x, std::uintptr_t state) noexcept {
   counters::raise(here.count.completed);
-  if (how == outcome::failed) {
+  if (state == cell::failed) {
     errc code = x.failure().code();
     counters::raise(code == errc::cancelled ? here.count.cancelled : here.count.failed);
   }
   chaos::point(chaos::place::seal_before);
-  seal(x, how == outcome::value ? cell::value : cell::failed);
+  seal(x, state);
   if (here.home().now.load(std::memory_order_relaxed) != phase::running) note_progress(here.home());
 }
 
@@ -200,7 +242,7 @@ void run_claimed(context& here, cell& x, std::uint32_t flags) noexcept {
       drop_arguments(x);
       x.set_failure(std::move(why));
       if (extra != nullptr) here.home().give_back(x);
-      return finish(here, x, outcome::failed);
+      return finish(here, x, cell::failed);
     }
   }
   frame_guard inside(here, x);
@@ -212,16 +254,18 @@ void run_claimed(context& here, cell& x, std::uint32_t flags) noexcept {
   if (extra != nullptr) {
     here.home().give_back(x);
     if (how == outcome::failed && retry(here, x)) return;
+    drop_arguments(x);
+    return finish(here, x, kept_state(x, how));
   }
   drop_arguments(x);
-  finish(here, x, how);
+  finish(here, x, how == outcome::value ? cell::value : cell::failed);
 }
 
 void finish_coroutine(context& here, cell& x, outcome how) noexcept {
   if (x.ops->link != nullptr) return finish_suspended_call(here, x, how);
   if (x.extra.load(std::memory_order_relaxed) != nullptr) here.home().give_back(x);
   drop_arguments(x);
-  finish(here, x, how);
+  finish(here, x, kept_state(x, how));
 }
 
 }  // namespace sched

@@ -11,6 +11,14 @@ struct frame {
   std::vector<unsigned char> pixels;
 };
 
+frame take_picture(int number) {
+  frame taken{number, std::vector<unsigned char>(640 * 480)};
+  unsigned noise = static_cast<unsigned>(number);
+  for (unsigned char& p : taken.pixels)
+    p = static_cast<unsigned char>((noise = noise * 69069 + 1) >> 24);
+  return taken;
+}
+
 // [viewer]
 struct viewer {
   int look(const frame& f) {
@@ -35,8 +43,7 @@ int main() {
           .remote();
   constexpr int frames = 500;
   std::vector<beamlet::ref<int>> seen;
-  for (int n = 1; n <= frames; ++n)
-    seen.push_back(screen.call(&viewer::look, frame{n, std::vector<unsigned char>(64 * 48)}));
+  for (int n = 1; n <= frames; ++n) seen.push_back(screen.call(&viewer::look, take_picture(n)));
 
   int shown = 0, dropped = 0, last = 0;
   for (auto& s : seen) {
@@ -46,5 +53,5 @@ int main() {
   }
   // [/camera]
   std::cout << shown << " shown, " << dropped << " dropped, the last shown is " << last << '\n';
-  return shown + dropped == frames && dropped > 0 && last == frames ? 0 : 1;
+  return shown + dropped == frames && last == frames ? 0 : 1;
 }

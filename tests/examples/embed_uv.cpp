@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beamlet inside a program that has a libuv loop already. The loop stays the program's: Beamlet adds
-// two handles to it, never runs it, and with `workers = 0` runs the tasks on the loop's thread too,
-// so that the program has no second thread. The thread that starts the runtime must be the loop's.
+// Beamlet inside a program that has a libuv loop already. The loop stays the program's: Beamlet
+// adds two handles to it, never runs it, and with `workers = 0` runs the tasks on the loop's thread
+// too, so that the program has no second thread. The thread that starts the runtime must be the
+// loop's.
 #include <beamlet/beamlet.hpp>
 
+#include <uv.h>
 #include <cstdlib>
 #include <iostream>
 #include <string>
-#include <uv.h>
 
 namespace {
 

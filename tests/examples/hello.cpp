@@ -2,14 +2,15 @@
 // Two tasks run side by side on all cores; a third takes their results.
 #include <beamlet/beamlet.hpp>
 
+#include <cstdint>
 #include <iostream>
 
-long sum(long from, long to) {
-  long total = 0;
-  for (long n = from; n < to; ++n) total += n;
+std::int64_t sum(std::int64_t from, std::int64_t to) {
+  std::int64_t total = 0;
+  for (std::int64_t n = from; n < to; ++n) total += n;
   return total;
 }
-long add(long a, long b) { return a + b; }
+std::int64_t add(std::int64_t a, std::int64_t b) { return a + b; }
 
 int main() {
   auto rt = beamlet::runtime::start().value();

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-namespace {
 using namespace std::chrono_literals;
 
 using text = std::string;
@@ -39,8 +38,6 @@ beamlet::generator<int> page_numbers(int pages) {
 }
 // [/stream]
 
-}  // namespace
-
 // A registered function has this name in errors, statistics and the timeline.
 BEAMLET_REMOTE(load);
 BEAMLET_REMOTE(count);
@@ -57,8 +54,7 @@ int main() {
   // [wait]
   std::vector<beamlet::ref<int>> counts;
   for (int p = 1; p <= 4; ++p)
-    counts.push_back(
-        rt.task(count).remote(rt.task(split_words).remote(rt.task(load).remote(p))));
+    counts.push_back(rt.task(count).remote(rt.task(split_words).remote(rt.task(load).remote(p))));
   auto first = rt.wait(counts, {.num_returns = 1, .timeout = 10s}).value();
   std::cout << "at least one is ready: " << std::boolalpha << !first.ready.empty() << '\n';
   for (auto& c : counts) {

@@ -68,6 +68,6 @@ void round_trip_paused() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return bench::run_row(
-      argc, argv, {{"round_trip", round_trip}, {"round_trip_paused", round_trip_paused}});
+  return bench::run_row(argc, argv,
+                        {{"round_trip", round_trip}, {"round_trip_paused", round_trip_paused}});
 }

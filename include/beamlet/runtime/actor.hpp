@@ -78,6 +78,13 @@ struct method_types<T, M> {
   using result = typename signature<M>::result;
 };
 
+/// Methods of a base stay here: who decodes the call knows only the type that is named with the method.
+template <class T, class M>
+inline constexpr bool is_method_of = false;
+template <class T, class M>
+  requires std::is_member_function_pointer_v<M>
+inline constexpr bool is_method_of<T, M> = std::is_same_v<typename signature<M>::object, T>;
+
 template <class T, class M, class R, class Pack>
 struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
   using base = call_cell<message_cell<T, M, R, Pack>, R, Pack>;
@@ -95,7 +102,7 @@ struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
   static sched::message_link& link_of(cell& x) { return static_cast<message_cell&>(x).link; }
 
   static bool export_call(cell& x, sched::exported_call& out) {
-    if constexpr (std::is_member_function_pointer_v<M>) {
+    if constexpr (is_method_of<T, M>) {
       auto& me = static_cast<message_cell&>(x);
       out.actor = me.link.actor;
       out.caller = me.link.caller;
@@ -115,6 +122,7 @@ struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
       .encode = encode_value<stored<value_of<R>>>,
       .decode = decode_value<stored<value_of<R>>>,
       .export_call = export_call,
+      .drop_value = drop_value<stored<value_of<R>>>,
   };
 
   sched::message_link link{};
@@ -290,6 +298,10 @@ void make_orphan(sched::actor_core& a, error why) noexcept;
 result<sched::actor_core*> find_named(sched::context& here, std::string_view name_space, std::string_view name,
                                       const sched::actor_type& type);
 
+/// The same for a name that another thread is just taking.
+sched::actor_core* await_named(sched::context& here, std::string_view name_space, std::string_view name,
+                               const sched::actor_type& type);
+
 template <class T>
 actor_handle<T> failed_actor(error why) noexcept {
   auto* a = actor_block<T>::make(nullptr);
@@ -333,11 +345,12 @@ actor_handle<T> create_actor(sched::scheduler& home, const actor_options* option
     x->release();
     make_orphan(*a, opened.error());
     if (options == nullptr || !options->get_if_exists || opened.error().code() != errc::already_exists) return handle;
-    auto found = find_named(*here, checked->name_space, checked->name, actor_block<T>::described());  // it was faster
-    return found.has_value() && *found != nullptr ? actor_handle<T>::adopt(*found) : handle;
+    auto* faster = await_named(*here, checked->name_space, checked->name, actor_block<T>::described());
+    return faster != nullptr ? actor_handle<T>::adopt(faster) : handle;
   }
   if (options != nullptr && options->lifetime == lifetime::detached) sched::detach_actor(*a);
   submit_message(*here, *a, *x, cell::message);
+  a->findable.store(true, std::memory_order_release);
   return handle;
 }
 

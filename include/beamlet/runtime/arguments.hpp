@@ -42,6 +42,7 @@ struct value_slot {
 template <class P, class T>
 struct awaited_slot {
   static constexpr bool awaits = true;
+  static constexpr bool exact = std::is_same_v<std::decay_t<P>, T>;
   static constexpr bool copies = std::is_copy_constructible_v<std::decay_t<P>> || std::is_lvalue_reference_v<P>;
 
   template <class R>

@@ -25,6 +25,10 @@ struct codec<sched::unit> {
 
 namespace detail {
 
+/// A plain cell, pending, for an object that is elsewhere. Null: no memory.
+template <class T>
+sched::cell* make_pending(sched::scheduler& home) noexcept;
+
 template <class T>
 bool encode_value(const sched::cell& x, void* out) {
   if constexpr (encodable<T>) {
@@ -42,20 +46,30 @@ template <class T>
 bool decode_value(sched::cell& x, void* in) {
   if constexpr (encodable<T>) {
     auto& r = *static_cast<reader*>(in);
-    auto decoded = codec<T>::decode(r);
-    if (!decoded.has_value() || !r.ok()) return false;
-    new (static_cast<sched::value_cell<T>&>(x).place()) T(*std::move(decoded));
-    return true;
+    auto done = call_guarded([&]() -> result<void> {
+      auto decoded = decode_value<T>(r);
+      if (r.remaining() != 0) r.fail();
+      if (r.ok()) new (static_cast<sched::value_cell<T>&>(x).place()) T(*std::move(decoded));
+      return {};
+    });
+    if (!done.has_value()) r.fail(done.error());
+    return r.ok();
   } else {
     (void)x, (void)in;
     return false;
   }
 }
 
+/// Destroys what `encode_value` has read; the cell is sealed with another state then.
+template <class T>
+void drop_value(sched::cell& x) {
+  std::destroy_at(&static_cast<sched::value_cell<T>&>(x).get());
+}
+
 /// How an argument travels: a value as its parameter's type, an awaited ref as the object's id.
 template <class Slot>
 constexpr bool slot_travels() {
-  if constexpr (Slot::awaits) return encodable<typename std::remove_cvref_t<decltype(std::declval<Slot>().target().get())>>;
+  if constexpr (Slot::awaits) return Slot::exact && encodable<decltype(Slot::object)>;
   else return encodable<typename Slot::stored_type>;
 }
 
@@ -94,6 +108,7 @@ bool export_pack(sched::cell& x, const void* key, const Pack& arguments, sched::
 
 /// A ref inside a value: its id. The one who decodes it borrows the object.
 template <class T>
+  requires encodable<detail::stored<T>>
 struct codec<ref<T>> {
   static void encode(writer& out, const ref<T>& r) {
     auto* context = static_cast<sched::codec_context*>(out.context());
@@ -103,10 +118,22 @@ struct codec<ref<T>> {
       return out.fail(error(errc::unsupported, error_layer::runtime,
                             {"a ref can be encoded only as part of a call or a result", "", "", ""}));
     object_id id = context->outside->publish(*x);
+    if (id.is_null()) return out.fail(error(errc::no_memory, error_layer::runtime));
     context->contained.push_back(id);
     codec<object_id>::encode(out, id);
   }
-  static result<ref<T>> decode(reader& in);
+  static result<ref<T>> decode(reader& in) {
+    auto id = detail::decode_value<object_id>(in);
+    if (!in.ok()) return in.failure();
+    if (id->is_null()) return ref<T>();
+    auto* context = static_cast<sched::codec_context*>(in.context());
+    if (context == nullptr || context->outside == nullptr)
+      return error(errc::stopped, error_layer::runtime,
+                   {"a ref can be decoded only while its runtime runs", "", "", ""});
+    sched::cell* x = context->outside->adopt(*context->home, *id, detail::make_pending<T>);
+    if (x != nullptr) return detail::ref_access::adopt<T>(x);
+    return error(errc::object_lost, error_layer::runtime, {"nobody holds the object", "", id->to_string(), ""});
+  }
   static void name(std::string& out) {
     out += "ref<";
     codec<detail::stored<T>>::name(out);

@@ -39,8 +39,12 @@ struct stream_state : sched::listener, sched::waiter {
 
   /// Ends the stream when the generator's task is sealed, however it went.
   bool watch(sched::cell& task) noexcept;
-  /// Producer. Hands a filled cell over; false when the stream is full now or the consumer has gone.
-  bool deposit(sched::cell& item, bool was_wanted) noexcept;
+  /// Producer. Hands a filled cell over that `take_wanted` gave; or another one, unless a consumer waits by now:
+  /// then nothing is taken over and its cell is returned (counted).
+  void deliver(sched::cell& wanted_item) noexcept;
+  sched::cell* push(sched::cell& item) noexcept;
+  /// False when the stream is full or the consumer has gone.
+  bool has_room() noexcept;
   /// A cell that a consumer waits for already (counted); null when none does.
   sched::cell* take_wanted() noexcept;
   bool may_go_on(error& why) noexcept;
@@ -113,15 +117,25 @@ struct generator<T>::yield_awaiter : sched::awaiter_base {
   bool await_suspend(handle_type h) noexcept {
     auto& p = h.promise();
     stream = p.stream;
-    sched::cell* x = stream->take_wanted();
-    bool was_wanted = x != nullptr;
-    if (!was_wanted) x = detail::plain_cell<T>::make(p.root->home);
-    if (x == nullptr) {
-      sched::fail_coroutine(p, error(errc::no_memory, error_layer::runtime));
-      return true;
+    sched::cell* wanted = stream->take_wanted();
+    if (wanted != nullptr) {
+      new (static_cast<sched::value_cell<T>*>(wanted)->place()) T(std::move(item));
+    } else {
+      sched::value_cell<T>* x = detail::plain_cell<T>::make(p.root->home);
+      if (x == nullptr) {
+        sched::fail_coroutine(p, error(errc::no_memory, error_layer::runtime));
+        return true;
+      }
+      new (x->place()) T(std::move(item));
+      wanted = stream->push(*x);
+      if (wanted != nullptr) {
+        new (static_cast<sched::value_cell<T>*>(wanted)->place()) T(std::move(x->get()));
+        x->state.store(sched::cell::value, std::memory_order_relaxed);
+        x->release();
+      }
     }
-    new (static_cast<sched::value_cell<T>*>(x)->place()) T(std::move(item));
-    if (stream->deposit(*x, was_wanted)) return false;
+    if (wanted != nullptr) stream->deliver(*wanted);
+    if (stream->has_room()) return false;
     p.pending = this;
     p.root->at = &p;
     stream->wait_for_room(*p.root);
@@ -178,8 +192,8 @@ class ref_stream {
       if (x != nullptr) x->release();
       return detail::failed_ref<T>(error(errc::no_memory, error_layer::runtime));
     }
-    extra->producer = detail::ref_access::cell(completion_);
-    extra->producer->add_reference();
+    detail::ref_access::cell(completion_)->add_reference();
+    extra->producer.store(detail::ref_access::cell(completion_), std::memory_order_relaxed);
     x->add_reference();  // the stream's
     error why;
     std::unique_lock hold(state_->lock);

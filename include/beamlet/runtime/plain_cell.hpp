@@ -37,7 +37,8 @@ struct plain_cell : sched::value_cell<stored<T>> {
                                        .destroy = destroy,
                                        .encode = encode_value<stored<T>>,
                                        .decode = decode_value<stored<T>>,
-                                       .export_call = nullptr};
+                                       .export_call = nullptr,
+                                       .drop_value = drop_value<stored<T>>};
 
   /// Pending, one reference. Null: no memory.
   static plain_cell* make(sched::scheduler* home) noexcept {
@@ -49,6 +50,11 @@ struct plain_cell : sched::value_cell<stored<T>> {
     return x;
   }
 };
+
+template <class T>
+sched::cell* make_pending(sched::scheduler& home) noexcept {
+  return plain_cell<T>::make(&home);
+}
 
 /// A ref that has failed already.
 template <class T>

@@ -4,6 +4,7 @@
 #include <beamlet/base/result.hpp>
 #include <beamlet/sched/async.hpp>
 #include <beamlet/sched/cell.hpp>
+#include <beamlet/sched/extra.hpp>
 
 #include <chrono>
 #include <type_traits>
@@ -36,13 +37,21 @@ struct ref_access {
   static ref<T> adopt(sched::cell* counted) noexcept {
     ref<T> r;
     r.cell_ = static_cast<sched::value_cell<stored<T>>*>(counted);
+    r.count_ref();
     return r;
   }
-  template <class T>
-  static sched::value_cell<stored<T>>* release(ref<T>&& r) noexcept {
-    return std::exchange(r.cell_, nullptr);
-  }
 };
+
+/// True when nobody but the holder of one ref can see the object.
+template <class S>
+bool is_last_ref(const sched::value_cell<S>& x) noexcept {
+  if constexpr (sched::value_cell<S>::counts_refs) {
+    sched::cell_extra* extra = x.extra.load(std::memory_order_acquire);
+    bool published = extra != nullptr && extra->away.load(std::memory_order_acquire) != nullptr;
+    if (!published) return x.refs.load(std::memory_order_acquire) == 1;
+  }
+  return x.references.load(std::memory_order_acquire) == 1;
+}
 
 }  // namespace detail
 
@@ -77,7 +86,7 @@ struct ref_awaiter : awaiter_base {
   cell* target() const noexcept { return detail::ref_access::cell(awaited); }
   bool await_ready() const noexcept {
     cell* x = target();
-    return x != nullptr && x->state.load(std::memory_order_acquire) == cell::value;
+    return x != nullptr && x->state.load(std::memory_order_acquire) == cell::value && may_take();
   }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> h) noexcept {
@@ -89,7 +98,8 @@ struct ref_awaiter : awaiter_base {
       if (wait.start(p, *this, *x, deadline)) return true;
     }
     const error* e = error_of(*x);
-    return e != nullptr && fail_now(p, *e);
+    if (e != nullptr) return fail_now(p, *e);
+    return !may_take() && fail_now(p, shared_error());
   }
   auto await_resume() {
     wait.stop();
@@ -108,12 +118,21 @@ struct ref_awaiter : awaiter_base {
   error failed;
 
  private:
+  /// What cannot be copied goes to the holder of the last ref.
+  bool may_take() const noexcept {
+    if constexpr (std::is_void_v<T>) return true;
+    else return std::is_copy_constructible_v<T> || detail::is_last_ref(*detail::ref_access::cell(awaited));
+  }
+  static error shared_error() {
+    return error(errc::invalid_argument, error_layer::sched,
+                 {"the object cannot be copied and other refs share it: co_await the last ref as an rvalue", "", "", ""});
+  }
   verdict look(error& e) noexcept {
     cell* x = target();
     if (x->sealed()) {
       const error* why = error_of(*x);
-      if (why == nullptr) return verdict::resume;
-      e = *why;
+      if (why == nullptr && may_take()) return verdict::resume;
+      e = why != nullptr ? *why : shared_error();
     } else if (wait.timed_out()) {
       e = error(errc::timeout, error_layer::sched, {"not ready in time", "", function_name(*x), ""});
     } else {
@@ -136,9 +155,10 @@ struct ref_awaiter : awaiter_base {
   T take() {
     if constexpr (!std::is_void_v<T>) {
       auto& x = *detail::ref_access::cell(awaited);
-      if (x.references.load(std::memory_order_acquire) == 1) return std::move(x.get());
-      if constexpr (std::is_copy_constructible_v<T>) return x.get();
-      else panic({"the ref is the last one", "co_await of a move-only value that other refs share", __FILE__, __LINE__});
+      if constexpr (std::is_copy_constructible_v<T>) {
+        if (!detail::is_last_ref(x)) return x.get();
+      }
+      return std::move(x.get());
     }
   }
 };
@@ -157,7 +177,9 @@ class ref {
 
   ref() noexcept = default;
   ref(const ref& other) noexcept : cell_(other.cell_) {
-    if (cell_ != nullptr) cell_->add_reference();
+    if (cell_ == nullptr) return;
+    cell_->add_reference();
+    count_ref();
   }
   ref(ref&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}
   ref& operator=(ref other) noexcept {
@@ -165,7 +187,10 @@ class ref {
     return *this;
   }
   ~ref() {
-    if (cell_ != nullptr) cell_->release();
+    if (cell_ == nullptr) return;
+    if constexpr (cell_type::counts_refs)
+      if (cell_ != &sched::no_memory_cell()) cell_->refs.fetch_sub(1, std::memory_order_acq_rel);
+    cell_->release();
   }
 
   /// False for a default-constructed or moved-from ref.
@@ -186,7 +211,12 @@ class ref {
 
  private:
   friend detail::ref_access;
-  sched::value_cell<detail::stored<T>>* cell_ = nullptr;
+  using cell_type = sched::value_cell<detail::stored<T>>;
+  void count_ref() noexcept {
+    if constexpr (cell_type::counts_refs)
+      if (cell_ != &sched::no_memory_cell()) cell_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  cell_type* cell_ = nullptr;
 };
 
 /// A held read-only view of an object.

@@ -19,12 +19,6 @@
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 
-/// `BEAMLET_REMOTE(beamlet::constructor<detector, std::string>)`: a way to make the actor from elsewhere.
-template <class Actor, class... Arguments>
-struct constructor_of {};
-template <class Actor, class... Arguments>
-inline constexpr constructor_of<Actor, Arguments...> constructor{};
-
 namespace detail {
 
 template <class T>
@@ -48,31 +42,39 @@ const void* function_key(const F& f) noexcept {
   }
 }
 
-/// What the registry needs to run a call that came from outside; filled in by runtime/import.hpp.
+/// How a call that came from outside becomes a cell of this process: runtime/import.hpp fills it in.
 struct remote_entry {
-  /// Decodes the arguments and submits the call; the result is a counted cell. Null with `why` on failure.
-  sched::cell* (*run)(sched::context& here, const void* function, sched::actor_core* actor, std::uint64_t caller,
-                      std::span<const std::byte> arguments, sched::codec_context& codec, error& why);
-  sched::cell_maker result;
-  /// The result as bytes; the cell is sealed with a value.
-  bool (*encode_result)(const sched::cell& x, std::vector<std::byte>& out, sched::codec_context& codec);
+  /// Decodes the arguments. The cell has two references, the queue's and the caller's, and runs once it was given to
+  /// `submit`. Errors: malformed, no_memory, invalid_argument (a method of another type of actor).
+  result<sched::cell*> (*make)(sched::context& here, const sched::exported_call& call, sched::codec_context& codec);
+  /// Queues it like a call made here; it does not leave again.
+  void (*submit)(sched::context& here, sched::cell& x);
 };
 
-/// One line of the process-wide list, static in the file that has the BEAMLET_REMOTE.
-struct registration {
-  registration(const void* k, std::string_view spelled_name, void (*sign)(std::string&), const remote_entry* e) noexcept;
+/// What one BEAMLET_REMOTE says of its function.
+struct registration_facts {
   const void* key;
   std::string_view spelled;
-  void (*signature)(std::string&);  // appends "(i32,string)->f64" from the codecs
-  const remote_entry* entry;        // null: some type has no codec, the function stays in its process
+  void (*signature)(std::string&);  // appends "(i32,string)->f64" from the codecs; null: a type has none
+  const remote_entry* entry;        // null: the function stays in its process
+};
+
+/// One line of the process-wide list, static in the file that has the BEAMLET_REMOTE. A plug-in that is
+/// unloaded takes its own with it; no runtime may use the list at that time.
+struct registration : registration_facts {
+  explicit registration(const registration_facts& facts) noexcept;
+  ~registration();
+  registration(const registration&) = delete;
+  registration& operator=(const registration&) = delete;
   registration* next;
 };
 
-/// "detector::run(image)->boxes": the wire name.
+/// "app::detector::run(image)->boxes": the same from every compiler and for every word size.
 std::string wire_name(const registration& r);
 /// Null when nothing was registered under this key.
 const registration* find_registration(const void* key) noexcept;
-const registration* find_registration(std::string_view wire_name);
+/// The function that a peer calls by its wire name. Error: not_registered, with the remedies.
+result<const registration*> find_registered(std::string_view wire_name);
 /// Two functions under one name: errc::already_exists, naming it. Run by `runtime::start`.
 result<void> check_registry();
 

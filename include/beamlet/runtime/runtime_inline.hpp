@@ -20,7 +20,7 @@ result<T> read_value(sched::value_cell<stored<T>>& x, bool may_move) {
   if constexpr (std::is_void_v<T>) {
     return result<void>();
   } else {
-    if (may_move && x.references.load(std::memory_order_acquire) == 1) return result<T>(std::move(x.get()));
+    if (may_move && is_last_ref(x)) return result<T>(std::move(x.get()));
     if constexpr (std::is_copy_constructible_v<T>) return result<T>(std::as_const(x.get()));
     else return error(errc::invalid_argument, error_layer::runtime,
                       {"the object cannot be copied and other refs share it: pin it, or get the last ref by rvalue",
@@ -33,6 +33,7 @@ struct ready_callback final : sched::listener, sched::waiter {
   ready_callback(ref<T> r, F f) : object(std::move(r)), callback(std::move(f)) {
     fire = [](sched::listener& self, sched::cell& x) noexcept {
       auto& me = static_cast<ready_callback&>(self);
+      sched::callback_guard inside;
       me.callback(read_value<T>(static_cast<sched::value_cell<stored<T>>&>(x), false));
       delete &me;
     };

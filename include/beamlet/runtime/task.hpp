@@ -46,6 +46,7 @@ struct task_cell final : call_cell<task_cell<F, R, Pack>, R, Pack> {
       .encode = encode_value<stored<value_of<R>>>,
       .decode = decode_value<stored<value_of<R>>>,
       .export_call = export_call,
+      .drop_value = drop_value<stored<value_of<R>>>,
   };
 
   [[no_unique_address]] F body;

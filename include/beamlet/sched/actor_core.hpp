@@ -69,10 +69,13 @@ struct actor_core : cell {
   actor_core* following = nullptr;
   std::atomic<life> stage{life::starting};
   std::uint8_t policy = 0;
+  std::atomic<bool> findable{false};  // by its name: the constructor's call is in the mailbox
   bool detached = false;            // the scheduler holds a handle; under actors_lock
   bool locked_box = false;          // drop_oldest and keep_latest count exactly, under a lock
+  bool detour = false;              // what is sent here does not simply go into the box
   std::atomic<bool> held_changed{false};
   bool listed = false;              // in the scheduler's list of actors
+  bool constructed = false;         // the state lives; the turn's own
   std::uint32_t concurrency = 1;
   std::atomic<std::uint32_t> running_calls{0};  // suspended, or on other workers
   cell* suspended = nullptr;        // the call that holds a non-reentrant actor; counted, the turn's own

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 namespace beamlet {
@@ -67,6 +68,8 @@ struct cell_ops {
   bool (*decode)(cell& self, void* reader);
   /// Fills a call that another process could run; false: the task stays here.
   bool (*export_call)(cell& self, exported_call& out);
+  /// Destroys a value that nobody has seen.
+  void (*drop_value)(cell& self) = nullptr;
 };
 
 struct cell {
@@ -159,6 +162,12 @@ struct value_cell : cell {
   }
 
   alignas(alignof(cell)) std::byte storage[room];
+
+  /// How many refs there are; `references` counts entries in queues too, which must not keep a value that cannot be
+  /// copied from being moved out.
+  struct uncounted {};
+  static constexpr bool counts_refs = !std::is_copy_constructible_v<T>;
+  [[no_unique_address]] std::conditional_t<counts_refs, std::atomic<std::uint32_t>, uncounted> refs{};
 };
 
 }  // namespace sched

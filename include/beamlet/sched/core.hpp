@@ -109,6 +109,23 @@ struct context {
 /// The context this thread used last; another scheduler's is looked up.
 extern thread_local constinit context* this_context;
 
+/// A callback of the user's runs: it must not wait, and what it destroys ends in the background.
+class callback_guard {
+ public:
+  callback_guard() noexcept : here_(this_context), outer_(here_ != nullptr && here_->in_callback) {
+    if (here_ != nullptr) here_->in_callback = true;
+  }
+  callback_guard(const callback_guard&) = delete;
+  callback_guard& operator=(const callback_guard&) = delete;
+  ~callback_guard() {
+    if (here_ != nullptr) here_->in_callback = outer_;
+  }
+
+ private:
+  context* here_;
+  bool outer_;
+};
+
 /// This thread's context in `home`, made when it has none. Null only when there is no memory.
 context* find_context(scheduler& home) noexcept;
 inline context* context_in(scheduler& home) noexcept {

@@ -8,6 +8,7 @@
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/id.hpp>
 #include <beamlet/sched/cell.hpp>
+#include <beamlet/sched/extra.hpp>
 
 #include <cstddef>
 #include <span>
@@ -17,31 +18,36 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
 
-/// A task or a call to an actor that leaves this process: the registered function and its encoded arguments. Refs
-/// among them are written as ids and listed.
+/// A task or a call to an actor that leaves this process: the registered function and its encoded
+/// arguments. Refs among them are written as ids and listed. Its options are the cell's.
 struct exported_call {
-  const void* function = nullptr;    // key in the registry
+  const void* function = nullptr;  // key in the registry
   std::vector<std::byte> arguments;
   std::vector<object_id> contained;
-  actor_core* actor = nullptr;       // null: any node may run it
+  actor_core* actor = nullptr;  // null: any node may run it
   std::uint64_t caller = 0;
 };
 
-/// Makes a cell of one type from outside, and turns bytes into its value.
-struct cell_maker {
-  cell* (*make)(scheduler& home);             // pending, one reference; null: no memory
-  bool (*decode)(cell& into, void* reader);   // constructs the value; does not seal
-};
+/// Makes a cell of one type: pending, one reference. Null: no memory.
+using cell_maker = cell* (*)(scheduler& home) noexcept;
 
+/// Everything beyond this process. Any thread; where an actor's mailbox is full and its policy is
+/// `block`, `submit` may wait as a local call would.
 class engine {
  public:
-  /// Gives the cell an id under which others find it. Idempotent; a pending cell is sealed outside later.
+  /// Gives the cell an id under which others find it. Idempotent; a pending cell is sealed outside
+  /// later. Null: no memory.
   virtual object_id publish(cell& x) = 0;
-  /// A ref came in: the cell for its id, counted; pending until the bytes are here. Null: no memory or unknown.
-  virtual cell* adopt(const object_id& id, const cell_maker& maker) = 0;
-  /// Runs a claimed cell elsewhere; seals it and releases the queue's reference in the end.
-  virtual void submit(cell& claimed, exported_call call) = 0;
-  virtual void cancel(cell& x, bool force) = 0;
+  /// A ref came in: the cell for its id, counted; pending until the bytes are here. Null: no memory
+  /// or unknown.
+  virtual cell* adopt(scheduler& home, const object_id& id, cell_maker make) = 0;
+  /// A value was made in this process and nobody has seen it: the engine may take it as bytes.
+  /// Returns the state to seal it with, `value` or `bytes`.
+  virtual std::uintptr_t keep(cell& x) = 0;
+  /// Runs a claimed task, or a call to an actor, elsewhere; ends it with `come_back`.
+  virtual void submit(cell& x, exported_call call) = 0;
+  /// `x` was cancelled here: what runs elsewhere for it is to end.
+  virtual void cancel(cell& x, bool recursive) = 0;
   /// The process's last reference to a published cell has gone.
   virtual void forget(outside* record) = 0;
 
@@ -49,15 +55,22 @@ class engine {
   ~engine() = default;
 };
 
-/// The writer's and reader's context while arguments and results are encoded: refs find the engine through it.
+/// The writer's and reader's context while arguments and results are encoded: refs find the engine
+/// through it. `contained` are the ids that were written.
 struct codec_context {
   scheduler* home = nullptr;
   engine* outside = nullptr;
   std::vector<object_id> contained;
 };
 
-/// Offers a ready cell to the engine. True: it has gone.
+/// Offers a ready cell, or a message on its way into the mailbox, to the engine. True: it has gone.
 bool leave_through_engine(context& here, cell& x) noexcept;
+/// The same for a task that is to be tried again; false: it runs here.
+bool leave_again(context& here, cell& claimed) noexcept;
+/// The end of a call that left, with its result as bytes or its error; a failed one is tried again
+/// if its options say so. Releases the queue's reference.
+void come_back(cell& x, held_bytes result) noexcept;
+void come_back(cell& x, error why) noexcept;
 
 }  // namespace sched
 }  // namespace BEAMLET_ABI

@@ -48,7 +48,7 @@ struct cell_extra {
   std::uint32_t attempt = 0;
   concurrency_group* group = nullptr;  // of a call: the actor's
   std::atomic<coroutine_root*> root{nullptr};  // owned by the cell
-  cell* producer = nullptr;  // counted: for a cell that nothing runs, the task that will seal it
+  std::atomic<cell*> producer{nullptr};  // counted: for a cell that nothing runs here, what will seal it
   std::mutex open_lock;  // the first reader of bytes decodes, the others wait for it
   held_bytes held;       // state == bytes: the value, encoded
   std::atomic<outside*> away{nullptr};

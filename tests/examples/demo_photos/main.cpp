@@ -12,7 +12,6 @@
 #include "options.hpp"
 #include "pipeline.hpp"
 #include "png.hpp"
-#include "progress.hpp"
 
 namespace demo {
 namespace {
@@ -47,6 +46,14 @@ outcome<fs::path> choose_folder(const options& chosen) {
   return folder;
 }
 
+beamlet::progress_options shown_as(const char* title, const job& work) {
+  return {.title = title,
+          .total = work.pixels(),
+          .unit = "megapixels",
+          .unit_size = 1e6,
+          .file = stderr};
+}
+
 struct timed {
   findings found;
   double seconds = 0;
@@ -54,8 +61,8 @@ struct timed {
 
 timed time_plain(const job& work) {
   const auto start = std::chrono::steady_clock::now();
-  progress bar("plain loop", megapixels(work.pixels()));
-  findings found = run_plain(work, [&](const photo& one) { bar.add(megapixels(one.pixels)); });
+  beamlet::progress bar(shown_as("plain loop", work));
+  findings found = run_plain(work, [&](const photo& one) { bar.add(one.pixels); });
   return {std::move(found), seconds_since(start)};
 }
 
@@ -66,10 +73,9 @@ beamlet::result<timed> time_beamlet(const job& work, const options& chosen) {
   BEAMLET_TRY(auto rt, beamlet::runtime::start(settings));
   timed answer;
   {
-    progress bar("beamlet", megapixels(work.pixels()));
-    BEAMLET_TRY(answer.found, run_with_beamlet(rt, work, [&](const photo& one) {
-                  bar.add(megapixels(one.pixels));
-                }));
+    beamlet::progress bar(shown_as("beamlet", work));
+    BEAMLET_TRY(answer.found,
+                run_with_beamlet(rt, work, [&](const photo& one) { bar.add(one.pixels); }));
   }
   answer.seconds = seconds_since(start);
   BEAMLET_TRY_VOID(rt.write_timeline((chosen.out / "timeline.json").string()));

@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <beamlet/base/bytes.hpp>
-#include <beamlet/base/checksum.hpp>
 
 #include <array>
 #include <cmath>
@@ -46,30 +45,3 @@ TEST_CASE("text that is not hexadecimal is refused") {
   CHECK(parse_hex("", {}));
 }
 
-TEST_CASE("crc32c gives the published values") {
-  CHECK(crc32c({}) == 0);
-  CHECK(crc32c(bytes_of("123456789")) == 0xe3069283);
-  std::vector<std::byte> block(32);  // RFC 3720 B.4
-  CHECK(crc32c(block) == 0x8a9136aa);
-  for (std::byte& b : block) b = std::byte{0xff};
-  CHECK(crc32c(block) == 0x62a8ab43);
-  for (std::size_t i = 0; i < block.size(); ++i) block[i] = static_cast<std::byte>(i);
-  CHECK(crc32c(block) == 0x46dd794e);
-}
-
-TEST_CASE("crc32c goes on from any cut") {
-  std::string text = "the quick brown fox jumps over the lazy dog";
-  auto bytes = bytes_of(text);
-  for (std::size_t cut = 0; cut <= bytes.size(); ++cut)
-    CHECK(crc32c(bytes.subspan(cut), crc32c(bytes.first(cut))) == crc32c(bytes));
-}
-
-TEST_CASE("crc32c sees every single flipped bit") {
-  std::string text = "0123456789abcdef012";
-  std::uint32_t right = crc32c(bytes_of(text));
-  for (std::size_t bit = 0; bit < text.size() * 8; ++bit) {
-    std::string wrong = text;
-    wrong[bit / 8] = static_cast<char>(wrong[bit / 8] ^ (1 << bit % 8));
-    CHECK(crc32c(bytes_of(wrong)) != right);
-  }
-}

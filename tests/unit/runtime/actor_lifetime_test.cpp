@@ -66,7 +66,9 @@ TEST_CASE("a killed detached actor goes") {
   gate died;
   runtime rt = start();
   rt.actor<mortal>().options({.name = "stays", .lifetime = lifetime::detached}).remote(&died);
-  rt.kill(*rt.get_actor<mortal>("stays"));
+  auto found = rt.get_actor<mortal>("stays").value();
+  CHECK(*rt.get(found.call(&mortal::ping)) == 1);  // a killed actor that was never constructed does not die
+  rt.kill(found);
   CHECK(died.wait());
   CHECK(code_of(rt.get_actor<mortal>("stays")) == errc::not_found);
 }

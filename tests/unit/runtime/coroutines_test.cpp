@@ -58,12 +58,11 @@ TEST_CASE("a coroutine that waits holds no thread") {
 TEST_CASE("co_await of what is ready a hundred thousand times needs no stack") {
   runtime rt = start();
   auto ready = rt.put(1);
-  auto sum = rt.task([](ref<ref<int>> boxed) -> async<int> {
-    ref<int> one = co_await boxed;
+  auto sum = rt.task([](ref<int> one) -> async<int> {
     int n = 0;
     for (int i = 0; i < 100000; ++i) n += co_await one + co_await constant(1);
     co_return n;
-  }).remote(rt.put(ready));
+  }).remote(ready);
   CHECK(*rt.get(sum) == 200000);
 }
 
@@ -94,35 +93,38 @@ TEST_CASE("a failure ends the awaiting coroutines with the same error and runs t
 TEST_CASE("as_result gives value or error where it is asked for") {
   runtime rt = start();
   auto bad = rt.task([]() -> result<int> { return errc::busy; }).remote();
-  auto seen = rt.task([](ref<ref<int>> boxed) -> async<int> {
-    ref<int> bad = co_await boxed;
+  auto seen = rt.task([](ref<int> bad) -> async<int> {
     auto one = co_await fails(errc::io).as_result();
     auto two = co_await bad.as_result();
     auto three = co_await constant(5).as_result();
     if (code_of(one) != errc::io || code_of(two) != errc::busy) co_return -1;
     co_return three.value_or(-2);
-  }).remote(rt.put(bad));
+  }).remote(bad);
   CHECK(*rt.get(seen) == 5);
 }
 
 TEST_CASE("within gives up after its time and leaves the task alone") {
   runtime rt = start();
-  gate leave;
-  auto slow = rt.task([&] { leave.wait(); return 1; }).options({.blocking = true}).remote();
-  auto seen = rt.task([](ref<ref<int>> boxed) -> async<errc> {
-    ref<int> slow = co_await boxed;
+  gate started, leave;
+  auto slow = rt.task([&] {
+    started.open();
+    leave.wait();
+    return 1;
+  }).options({.blocking = true}).remote();
+  CHECK(started.wait());  // or the get below would help with it
+  auto seen = rt.task([](ref<int> slow) -> async<errc> {
     auto late = co_await slow.within(1ms);
     auto never = co_await slow.within(0ns);
     if (code_of(never) != errc::timeout) co_return errc::malformed;
     co_return code_of(late);
-  }).remote(rt.put(slow));
+  }).remote(slow);
   CHECK(*rt.get(seen) == errc::timeout);
   leave.open();
   CHECK(*rt.get(slow) == 1);
-  auto in_time = rt.task([](ref<ref<int>> boxed) -> async<int> {
-    auto r = co_await (co_await boxed).within(1h);
+  auto in_time = rt.task([](ref<int> ready) -> async<int> {
+    auto r = co_await ready.within(1h);
     co_return r.value_or(-1);
-  }).remote(rt.put(slow));
+  }).remote(slow);
   CHECK(*rt.get(in_time) == 1);
 }
 
@@ -162,6 +164,19 @@ TEST_CASE("a move-only object moves through co_await") {
     if (!got.has_value()) FAIL(got.error().describe());
     REQUIRE(*got == i);
   }
+}
+
+TEST_CASE("a move-only object that others share fails the coroutine that awaits it") {
+  runtime rt = start();
+  auto shared = rt.put(std::make_unique<int>(1));
+  auto take = [](ref<std::unique_ptr<int>> mine) -> async<errc> {
+    auto kept = co_await mine.as_result();
+    if (kept.has_value()) co_return errc::ok;
+    co_await std::move(mine);
+    co_return errc::unknown;
+  };
+  CHECK(failure(rt, rt.task(take).remote(shared)) == errc::invalid_argument);
+  CHECK(***rt.pin(shared) == 1);
 }
 
 TEST_CASE("a coroutine keeps its name, and children keep it as their parent across waits") {

@@ -146,7 +146,7 @@ TEST_CASE("destroying a runtime with work pending drops it") {
     runtime rt = start({.workers = 1});
     delayed = rt.task([] { return 1; }).options({.delay = 1h}).remote();
     waiting = rt.task([](int n) { return n; }).remote(delayed);
-    suspended = rt.task([](ref<ref<int>> r) -> async<int> { co_return co_await co_await r; }).remote(rt.put(delayed));
+    suspended = rt.task([](ref<int> r) -> async<int> { co_return co_await r; }).remote(delayed);
     gate started;
     rt.task([&] {
       started.open();

@@ -8,8 +8,11 @@
 
 #include <beamlet/beamlet.hpp>
 
+#include "loopback_engine.hpp"
+
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -76,7 +79,10 @@ class journal {
   std::vector<T> entries_;
 };
 
-inline runtime start(const runtime_options& options = {.workers = 2}) {
+/// With BEAMLET_TEST_ENGINE=loopback in the environment everything goes through the other engine.
+inline runtime start(runtime_options options = {.workers = 2}) {
+  const char* engine = std::getenv("BEAMLET_TEST_ENGINE");
+  if (engine != nullptr && engine == std::string_view("loopback")) options.engine = &common_loopback_engine();
   auto rt = runtime::start(options);
   if (!rt.has_value()) FAIL(rt.error().describe());
   return *std::move(rt);

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
-#include <deque>
-#include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/json.hpp"
-#include "base/list.hpp"
-#include "base/ring.hpp"
 #include "base/rng.hpp"
-#include "panics.hpp"
 
 using namespace beamlet::base;
 
@@ -43,86 +38,6 @@ TEST_CASE("below() reaches every number under its bound and none above") {
   for (int i = 0; i < 10'000; ++i) ++seen.at(random.below(10));
   for (int count : seen) CHECK(count > 800);
   CHECK(random.below(1) == 0);
-}
-
-TEST_CASE("a ring refuses when full and keeps the order round its end") {
-  ring<std::unique_ptr<int>> r;
-  REQUIRE(r.reserve(3));
-  int in = 0, out = 0;
-  for (int round = 0; round < 10; ++round) {
-    while (!r.full()) CHECK(r.push(std::make_unique<int>(in++)));
-    auto extra = std::make_unique<int>(-1);
-    CHECK_FALSE(r.push(std::move(extra)));
-    CHECK(*extra == -1);
-    CHECK(*r.front() == out);
-    for (int i = 0; i < 1 + round % 3; ++i) CHECK(*r.pop() == out++);
-  }
-  CHECK(r.size() == 3 - 1);
-}
-
-TEST_CASE("a ring without room takes nothing") {
-  ring<int> r;
-  CHECK(r.empty());
-  CHECK(r.full());
-  CHECK_FALSE(r.push(1));
-}
-
-TEST_CASE("a ring behaves as a bounded deque does") {
-  rng random(11);
-  ring<std::string> r;
-  std::deque<std::string> model;
-  REQUIRE(r.reserve(7));
-  for (int step = 0; step < 5000; ++step) {
-    if (random.below(2) == 0) {
-      std::string value = "value number " + std::to_string(step);
-      CHECK(r.push(std::string(value)) == (model.size() < 7));
-      if (model.size() < 7) model.push_back(value);
-    } else if (!model.empty()) {
-      CHECK(r.pop() == model.front());
-      model.pop_front();
-    }
-    REQUIRE(r.size() == model.size());
-  }
-}
-
-namespace {
-struct node : list_link {
-  int value = 0;
-};
-}  // namespace
-
-TEST_CASE("a list removes from anywhere") {
-  rng random(5);
-  node nodes[20];
-  for (int i = 0; i < 20; ++i) nodes[i].value = i;
-  list<node> l;
-  std::list<int> model;
-  for (int step = 0; step < 5000; ++step) {
-    node& n = nodes[random.below(20)];
-    if (n.is_linked()) {
-      l.remove(n);
-      model.remove(n.value);
-    } else if (random.below(2) == 0) {
-      l.push_back(n);
-      model.push_back(n.value);
-    } else {
-      l.push_front(n);
-      model.push_front(n.value);
-    }
-    REQUIRE(l.empty() == model.empty());
-    if (!model.empty()) CHECK(l.front()->value == model.front());
-  }
-  for (int value : model) CHECK(l.pop_front()->value == value);
-  CHECK(l.pop_front() == nullptr);
-}
-
-TEST_CASE("a node in a list cannot be linked again, one in none not removed") {
-  list<node> l;
-  node n;
-  CHECK(panic_test::panics([&] { l.remove(n); }));
-  l.push_back(n);
-  CHECK(panic_test::panics([&] { l.push_back(n); }));
-  l.remove(n);
 }
 
 namespace {
