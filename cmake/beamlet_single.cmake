@@ -2,9 +2,6 @@
 # beamlet::single is the whole library as one header, generated into the build tree by amalgamate.py.
 
 find_package(Python3 COMPONENTS Interpreter)
-if(NOT EXISTS ${PROJECT_SOURCE_DIR}/include/beamlet/beamlet.hpp)
-  return()
-endif()
 if(NOT Python3_FOUND)
   if(BEAMLET_SINGLE)
     message(FATAL_ERROR "BEAMLET_SINGLE=ON needs python3, which generates the single header.")

@@ -8,7 +8,8 @@ inline namespace BEAMLET_ABI {
 namespace detail {
 
 namespace {
-// Filled before main by the static objects of BEAMLET_REMOTE; trivially initialised, so that no order matters.
+// Filled before main by the static objects of BEAMLET_REMOTE; trivially initialised, so that no
+// order matters.
 constinit registration* first_registration = nullptr;
 }  // namespace
 
@@ -25,7 +26,8 @@ registration::~registration() {
 
 std::string wire_name(const registration& r) {
   std::string name = sched::readable_value(r.spelled);
-  // g++ writes the arguments of a template, clang does not; the signature tells its functions apart.
+  // g++ writes the arguments of a template, clang does not; the signature tells its functions
+  // apart.
   if (std::size_t at = name.find('<'); at != name.npos && name.back() == '>') name.resize(at);
   if (r.signature != nullptr) r.signature(name);
   return name;

@@ -60,9 +60,10 @@ void cancel_calls_of(actor_core& a) noexcept {
 
 /// Suspended coroutines learn of it at once; those that are not meant go back to sleep.
 void wake_cancelled_coroutines(scheduler& home) noexcept {
+  bool all = home.now.load(std::memory_order_relaxed) >= phase::cancelling;
   std::lock_guard hold(home.roots_lock);
   for (coroutine_root* r = home.roots; r != nullptr; r = r->following)
-    if (r->attempt != nullptr && attempt_cancelled(*r->attempt)) wake_root(*r);
+    if (all || (r->attempt != nullptr && attempt_cancelled(*r->attempt))) wake_root(*r);
 }
 
 }  // namespace sched

@@ -65,6 +65,11 @@ void set_awaiting(coroutine_root& r, cell* x) noexcept {
   if (old != nullptr) old->release();
 }
 
+/// Its next wait fails: it was cancelled, or its runtime ends.
+bool must_end(const coroutine_root& r) noexcept {
+  return r.home->now.load(std::memory_order_relaxed) >= phase::cancelling || attempt_cancelled(*r.attempt);
+}
+
 /// Runs until the coroutine waits for something outside, or has finished.
 bool advance(coroutine_root& r) noexcept {
   promise_base* p = r.at;
@@ -73,7 +78,7 @@ bool advance(coroutine_root& r) noexcept {
       error why;
       auto verdict = pending->check(*pending, why);
       if (verdict == awaiter_base::verdict::not_yet) {
-        if (!attempt_cancelled(*r.attempt)) return false;
+        if (!must_end(r)) return false;
         pending->abandon(*pending);
         why = error(errc::cancelled, error_layer::sched, {"", "", function_name(*r.target), ""});
         verdict = awaiter_base::verdict::fail;
@@ -173,7 +178,8 @@ void arm_timer(wake_node& n, scheduler& home, std::uint64_t deadline_ns) noexcep
   n.when_ns = deadline_ns;
   static_cast<timer&>(n).fire = [](timer& self) noexcept {
     auto& t = static_cast<wake_node&>(self);
-    t.time_over.store(true, std::memory_order_release);
+    bool early = t.root->home->now.load(std::memory_order_relaxed) >= phase::cancelling;  // stop() fires them all
+    if (!early) t.time_over.store(true, std::memory_order_release);
     wake_root(*t.root);
     release_node(t);
   };
@@ -234,7 +240,7 @@ outcome run_root_first(coroutine_root& r) noexcept {
     r.since_ns = now_ns(here);
     list_root(home, r);
     chaos::point(chaos::place::turn_before_leave);
-    bool again = attempt_cancelled(*r.attempt);
+    bool again = must_end(r);
     if (again || !r.turns.leave()) {  // woken already
       run_root(here, r);
     }

@@ -31,7 +31,8 @@ void end_call(context& here, cell& x, std::uintptr_t state) noexcept {
   counters::raise(here.count.completed);
   if (x.ops->link != nullptr) counters::raise(here.count.messages);
   if (state == cell::failed)
-    counters::raise(x.failure().code() == errc::cancelled ? here.count.cancelled : here.count.failed);
+    counters::raise(x.failure().code() == errc::cancelled ? here.count.cancelled
+                                                          : here.count.failed);
   seal(x, state);
   if (here.face->now.load(std::memory_order_relaxed) != phase::running) note_progress(here.home());
   x.release();
@@ -84,7 +85,8 @@ void come_back(cell& x, error why) noexcept {
   context& here = *find_context(*x.home);
   here.home().give_back(x);
   x.set_failure(std::move(why));
-  if (x.ops->link == nullptr && x.extra.load(std::memory_order_acquire) != nullptr && retry(here, x))
+  if (x.ops->link == nullptr && x.extra.load(std::memory_order_acquire) != nullptr &&
+      retry(here, x))
     return x.release();
   end_call(here, x, cell::failed);
 }

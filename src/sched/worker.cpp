@@ -124,9 +124,8 @@ cell* worker::find() noexcept {
       default: x = queue.steal(); break;
     }
     if (x != nullptr) return x;
-  } else if (cell* x = home.high.pop()) {
-    return x;
   }
+  if (cell* x = home.high.pop()) return x;
   if (asked_to_share.load(std::memory_order_relaxed)) share();
   if (cell* x = queue.pop()) return x;
   if (cell* x = take_inbox(*this)) return x;

@@ -12,7 +12,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Notes every call; its state has no lock, so an overlap of two turns shows under the sanitizer too.
+/// Notes every call; its state has no lock, so an overlap of two turns shows under the sanitizer
+/// too.
 struct witness {
   std::map<int, int> last;
   int ran = 0, disorders = 0, overlaps = 0;
@@ -43,8 +44,8 @@ struct sent {
 };
 
 /// One sender: calls with and without arguments that are not ready yet, then looks at every answer.
-sent send_calls(runtime_handle rt, const actor_handle<witness>& to, int sender, int calls, std::uint64_t seed,
-                bool slow_ones) {
+sent send_calls(runtime_handle rt, const actor_handle<witness>& to, int sender, int calls,
+                std::uint64_t seed, bool slow_ones) {
   base::rng random(seed);
   std::vector<ref<int>> answers;
   for (int n = 0; n < calls; ++n) {
@@ -64,7 +65,8 @@ sent send_calls(runtime_handle rt, const actor_handle<witness>& to, int sender, 
     auto got = rt.get(answers[static_cast<std::size_t>(n)]);
     ++count.total;
     if (got.has_value()) *got == n ? ++count.ran : ++count.other;
-    else if (got.error().code() == errc::queue_full || got.error().code() == errc::dropped) ++count.refused;
+    else if (got.error().code() == errc::queue_full || got.error().code() == errc::dropped)
+      ++count.refused;
     else ++count.other;
   }
   return count;
@@ -76,18 +78,22 @@ struct tally {
 };
 
 /// Two senders are foreign threads, two are tasks.
-tally run_senders(std::uint64_t seed, mailbox_policy policy, std::uint32_t capacity, bool slow_ones) {
+tally run_senders(std::uint64_t seed, mailbox_policy policy, std::uint32_t capacity,
+                  bool slow_ones) {
   stress::round round(seed);
   auto rt = runtime::start({.workers = 1u + static_cast<unsigned>(seed % 3)});
   REQUIRE(rt.has_value());
-  auto a = rt->actor<witness>().options({.mailbox_capacity = capacity, .mailbox_policy = policy}).remote();
+  auto a = rt->actor<witness>()
+               .options({.mailbox_capacity = capacity, .mailbox_policy = policy})
+               .remote();
   constexpr int calls = stress::scaled(400);
   std::vector<ref<std::vector<int>>> in_tasks;
   for (int s = 2; s < 4; ++s)
-    in_tasks.push_back(rt->task([](actor_handle<witness> to, int sender, std::uint64_t seed, bool slow) {
-      sent c = send_calls(this_task::runtime(), to, sender, calls, seed, slow);
-      return std::vector<int>{c.total, c.ran, c.refused, c.other};
-    }).remote(a, s, seed * 4 + static_cast<std::uint64_t>(s), slow_ones));
+    in_tasks.push_back(
+        rt->task([](actor_handle<witness> to, int sender, std::uint64_t seed, bool slow) {
+            sent c = send_calls(this_task::runtime(), to, sender, calls, seed, slow);
+            return std::vector<int>{c.total, c.ran, c.refused, c.other};
+          }).remote(a, s, seed * 4 + static_cast<std::uint64_t>(s), slow_ones));
   sent counts[2];
   stress::on_threads(2, [&](unsigned s) {
     counts[s] = send_calls(*rt, a, static_cast<int>(s), calls, seed * 4 + s, slow_ones);
@@ -110,7 +116,7 @@ tally run_senders(std::uint64_t seed, mailbox_policy policy, std::uint32_t capac
 }
 
 void check_policy(mailbox_policy policy, std::uint32_t capacity, bool slow_ones) {
-  for (std::uint64_t seed : stress::seeds(4)) {
+  for (std::uint64_t seed : stress::seeds(8)) {
     INFO("BEAMLET_SEED=", seed);
     tally all = run_senders(seed, policy, capacity, slow_ones);
     CHECK(all.other == 0);
@@ -153,8 +159,7 @@ struct crowd {
   int visit(int x) {
     int n = inside.fetch_add(1) + 1;
     int seen = most.load();
-    while (n > seen && !most.compare_exchange_weak(seen, n)) {
-    }
+    while (n > seen && !most.compare_exchange_weak(seen, n)) {}
     stress::delay();
     inside.fetch_sub(1);
     return x;
@@ -181,9 +186,10 @@ TEST_CASE("an actor with three calls at a time runs every call and never a fourt
       std::vector<ref<int>> answers;
       constexpr int calls = stress::scaled(300);
       for (int n = 0; n < calls; ++n)
-        answers.push_back(random.below(4) != 0
-                              ? a.call(&crowd::visit, n)
-                              : a.call(&crowd::visit_slowly, n, rt->task([](int x) { return x; }).remote(n)));
+        answers.push_back(
+            random.below(4) != 0
+                ? a.call(&crowd::visit, n)
+                : a.call(&crowd::visit_slowly, n, rt->task([](int x) { return x; }).remote(n)));
       for (int n = 0; n < calls; ++n) {
         auto got = rt->get(answers[static_cast<std::size_t>(n)]);
         wrong += !got.has_value() || *got != n;

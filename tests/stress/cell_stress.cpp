@@ -29,7 +29,9 @@ struct counting_waiter : listener, waiter {
 
 }  // namespace
 
-TEST_CASE("a waiter either fires once or is taken back, while others come, leave and the cell is sealed") {
+TEST_CASE(
+    "a waiter either fires once or is taken back, while others come, leave and the cell is "
+    "sealed") {
   constexpr unsigned threads = 4;
   for (std::uint64_t seed : stress::seeds(4)) {
     INFO("BEAMLET_SEED=", seed);
@@ -79,8 +81,7 @@ TEST_CASE("a turn is run by one thread at a time and no raise is forgotten") {
     };
     auto take_entry = [&] {
       int n = entries.load();
-      while (n > 0 && !entries.compare_exchange_weak(n, n - 1)) {
-      }
+      while (n > 0 && !entries.compare_exchange_weak(n, n - 1)) {}
       return n > 0;
     };
     stress::on_threads(threads, [&](unsigned i) {

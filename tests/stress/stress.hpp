@@ -31,8 +31,8 @@ std::vector<std::uint64_t> seeds(unsigned count);
 inline constexpr bool slow = BEAMLET_THREAD_SANITIZER || BEAMLET_ADDRESS_SANITIZER;
 inline constexpr int scaled(int n) { return slow ? (n + 3) / 4 : n; }
 
-/// One round under chaos: from here to the end of the scope threads are delayed at random where they
-/// meet, `planted` is switched on, and a hang ends the program with the seed.
+/// One round under chaos: from here to the end of the scope threads are delayed at random where
+/// they meet, `planted` is switched on, and a hang ends the program with the seed.
 class round {
  public:
   explicit round(std::uint64_t seed, bug planted = bug::none);

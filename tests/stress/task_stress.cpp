@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tasks through the public interface: fork and join, random graphs, waits with time limits, cancels, parked gets.
+// Tasks through the public interface: fork and join, random graphs, waits with time limits,
+// cancels, parked gets.
 
 #include "stress.hpp"
 
@@ -45,7 +46,8 @@ async<number> mix_awaited(number own, ref<number> a, ref<number> b) {
   co_return mix(own, x, y);
 }
 
-/// Node i reads two earlier nodes, in one of three ways; every ref's value is compared with a plain loop's.
+/// Node i reads two earlier nodes, in one of three ways; every ref's value is compared with a plain
+/// loop's.
 bool graph_is_right(runtime& rt, base::rng& random, int nodes) {
   std::vector<number> expected{1, 2};
   std::vector<ref<number>> refs{rt.put(number{1}), rt.put(number{2})};
@@ -89,7 +91,7 @@ TEST_CASE("fork and join under delays gives the right sum with every way of help
 }
 
 TEST_CASE("random graphs of tasks, gets and coroutines compute what a plain loop computes") {
-  for (std::uint64_t seed : stress::seeds(12)) {
+  for (std::uint64_t seed : stress::seeds(24)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
     runtime rt = start(1 + seed % 4, any_help(round.random));
@@ -103,7 +105,7 @@ TEST_CASE("random graphs of tasks, gets and coroutines compute what a plain loop
 }
 
 TEST_CASE("gets and waits whose time runs out race with completion and lose nothing") {
-  for (std::uint64_t seed : stress::seeds(6)) {
+  for (std::uint64_t seed : stress::seeds(12)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
     runtime rt = start(2);
@@ -131,8 +133,9 @@ TEST_CASE("gets and waits whose time runs out race with completion and lose noth
   }
 }
 
-TEST_CASE("a cancel that races with completion gives the value or the cancel, and every waiter learns") {
-  for (std::uint64_t seed : stress::seeds(6)) {
+TEST_CASE(
+    "a cancel that races with completion gives the value or the cancel, and every waiter learns") {
+  for (std::uint64_t seed : stress::seeds(18)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
     runtime rt = start(2);
@@ -141,12 +144,14 @@ TEST_CASE("a cancel that races with completion gives the value or the cancel, an
       base::rng random(seed * 2 + t);
       for (int n = 0; n < stress::scaled(250); ++n) {
         auto parent = rt.task([](int x) {
-          auto inner = this_task::runtime().task([](int y) { return y + 1; }).remote(x);
-          stress::delay();
-          return this_task::runtime().get(inner);
-        }).remote(n);
+                          auto inner =
+                              this_task::runtime().task([](int y) { return y + 1; }).remote(x);
+                          stress::delay();
+                          return this_task::runtime().get(inner);
+                        }).remote(n);
         auto child = rt.task([](int x) { return x * 2; }).remote(parent);
-        auto waiting = rt.task([](ref<int> r) -> async<int> { co_return co_await r; }).remote(child);
+        auto waiting =
+            rt.task([](ref<int> r) -> async<int> { co_return co_await r; }).remote(child);
         for (auto i = random.below(30); i > 0; --i) stress::delay();
         auto cancelled = random.below(3) == 0 ? rt.cancel(waiting) : rt.cancel(parent);
         wrong += !cancelled.has_value();
@@ -180,8 +185,9 @@ TEST_CASE("submissions that race with the end of the runtime run or fail as stop
       for (int n = 1; n < stress::scaled(800); ++n) {
         auto plus_one = [](int x) { return x + 1; };
         refs.push_back(n % 5 != 0 ? rt.task(plus_one).remote(refs.back())
-                                  : rt.task([](ref<int> r) -> async<int> { co_return 1 + co_await r; })
-                                        .remote(refs.back()));
+                                  : rt.task([](ref<int> r) -> async<int> {
+                                        co_return 1 + co_await r;
+                                      }).remote(refs.back()));
       }
       bool failed = !refs[0].ready() || !rt.get(refs[0]).has_value();
       for (int n = 0; n < static_cast<int>(refs.size()); ++n) {
@@ -208,16 +214,17 @@ TEST_CASE("gets that park while spare threads come and go all return") {
         for (int i = 0; i < 6; ++i) {
           // What it waits for runs on a thread of another kind, so that the worker must park.
           auto slow = rt.task([](int x) { return stress::delay(), x; })
-                          .options({.blocking = true}).remote(i);
+                          .options({.blocking = true})
+                          .remote(i);
           auto timer = rt.task([](int x) -> async<int> {
-            co_await sleep_for(20us);
-            co_return x;
-          }).remote(i);
+                           co_await sleep_for(20us);
+                           co_return x;
+                         }).remote(i);
           refs.push_back(rt.task([](ref<int> a, ref<int> b) {
-            auto rt = this_task::runtime();
-            auto x = rt.get(a), y = rt.get(b);
-            return x.has_value() && y.has_value() ? *x + *y : -1;
-          }).remote(slow, timer));
+                             auto rt = this_task::runtime();
+                             auto x = rt.get(a), y = rt.get(b);
+                             return x.has_value() && y.has_value() ? *x + *y : -1;
+                           }).remote(slow, timer));
         }
         auto all = rt.get(refs);
         wrong += !all.has_value() || *all != std::vector<int>{0, 2, 4, 6, 8, 10};

@@ -5,13 +5,16 @@
 
 #include <chrono>
 
+#include "ports/threads.hpp"
+
 using namespace beamlet;
 
 namespace {
 
 constexpr int submissions = stress::scaled(3000);
 
-/// Sends single tasks to workers that fall asleep in between; the first that nobody runs in `patience` ends it.
+/// Sends single tasks to workers that fall asleep in between; the first that nobody runs in
+/// `patience` ends it.
 bool all_are_run(std::uint64_t seed, stress::bug planted, std::chrono::nanoseconds patience) {
   auto rt = runtime::start({.workers = 2, .get_helps = help::nothing});
   REQUIRE(rt.has_value());
@@ -20,8 +23,9 @@ bool all_are_run(std::uint64_t seed, stress::bug planted, std::chrono::nanosecon
     auto one = rt->task([](int x) { return x + 1; }).remote(i);
     auto got = rt->get(one, patience);
     if (!got.has_value()) return false;
-    // A worker searches for some microseconds: the next task comes before, while or after it gives up.
-    for (auto spins = round.random.below(400); spins > 0; --spins) stress::delay();
+    // A worker searches for some microseconds: the next task comes before, while or after it gives
+    // up.
+    for (auto spins = round.random.below(8000); spins > 0; --spins) ports::pause();
   }
   return true;
 }

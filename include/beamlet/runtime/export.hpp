@@ -89,9 +89,12 @@ void fill_context(const sched::cell& x, sched::codec_context& context) noexcept;
 bool is_registered(const void* key) noexcept;
 
 template <class Pack>
-bool export_pack(sched::cell& x, const void* key, const Pack& arguments, sched::exported_call& out) {
+bool export_pack(sched::cell& x, const void* key, const Pack& arguments,
+                 sched::exported_call& out) {
   bool travels = is_registered(key);
-  arguments.each([&](const auto& slot) { travels = travels && slot_travels<std::remove_cvref_t<decltype(slot)>>(); });
+  arguments.each([&](const auto& slot) {
+    travels = travels && slot_travels<std::remove_cvref_t<decltype(slot)>>();
+  });
   if (!travels) return false;
   sched::codec_context context;
   fill_context(x, context);
@@ -108,15 +111,16 @@ bool export_pack(sched::cell& x, const void* key, const Pack& arguments, sched::
 
 /// A ref inside a value: its id. The one who decodes it borrows the object.
 template <class T>
-  requires encodable<detail::stored<T>>
+requires encodable<detail::stored<T>>
 struct codec<ref<T>> {
   static void encode(writer& out, const ref<T>& r) {
     auto* context = static_cast<sched::codec_context*>(out.context());
     auto* x = detail::ref_access::cell(r);
     if (x == nullptr) return codec<object_id>::encode(out, object_id{});
     if (context == nullptr || context->outside == nullptr)
-      return out.fail(error(errc::unsupported, error_layer::runtime,
-                            {"a ref can be encoded only as part of a call or a result", "", "", ""}));
+      return out.fail(
+          error(errc::unsupported, error_layer::runtime,
+                {"a ref can be encoded only as part of a call or a result", "", "", ""}));
     object_id id = context->outside->publish(*x);
     if (id.is_null()) return out.fail(error(errc::no_memory, error_layer::runtime));
     context->contained.push_back(id);
@@ -132,7 +136,8 @@ struct codec<ref<T>> {
                    {"a ref can be decoded only while its runtime runs", "", "", ""});
     sched::cell* x = context->outside->adopt(*context->home, *id, detail::make_pending<T>);
     if (x != nullptr) return detail::ref_access::adopt<T>(x);
-    return error(errc::object_lost, error_layer::runtime, {"nobody holds the object", "", id->to_string(), ""});
+    return error(errc::object_lost, error_layer::runtime,
+                 {"nobody holds the object", "", id->to_string(), ""});
   }
   static void name(std::string& out) {
     out += "ref<";

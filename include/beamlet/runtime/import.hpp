@@ -69,7 +69,7 @@ struct imported_cell {
   using type = task_cell<F, R, Pack>;
 };
 template <class F, class R, class Pack>
-  requires std::is_member_function_pointer_v<F>
+requires std::is_member_function_pointer_v<F>
 struct imported_cell<F, R, Pack> {
   using type = message_cell<typename signature<F>::object, F, R, Pack>;
 };
@@ -107,9 +107,9 @@ struct importer<F, std::tuple<P...>> {
       if (in.remaining() != 0) in.fail();
       if (!in.ok()) return in.failure();
       error why;
-      auto* x = std::apply(
-          [&](auto&&... a) { return make_call<cell_type>(why, F, std::move(a)...); },
-          std::move(arguments));
+      auto* x =
+          std::apply([&](auto&&... a) { return make_call<cell_type>(why, F, std::move(a)...); },
+                     std::move(arguments));
       if (x == nullptr) return why;
       fill_header(*x, here, cell_type::table, 2);
       x->function = sched::function_index(here, identify(F));

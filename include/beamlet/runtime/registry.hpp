@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// BEAMLET_REMOTE: the one self-registration. It names a function, a method or a constructor, so that a call may run
-// in another process that has the same one. Local tasks need none, but get their name from it.
+// BEAMLET_REMOTE: the one self-registration. It names a function, a method or a constructor, so
+// that a call may run in another process that has the same one. Local tasks need none, but get
+// their name from it.
 
 #include <beamlet/base/codec.hpp>
 #include <beamlet/base/result.hpp>
@@ -42,11 +43,14 @@ const void* function_key(const F& f) noexcept {
   }
 }
 
-/// How a call that came from outside becomes a cell of this process: runtime/import.hpp fills it in.
+/// How a call that came from outside becomes a cell of this process: runtime/import.hpp fills it
+/// in.
 struct remote_entry {
-  /// Decodes the arguments. The cell has two references, the queue's and the caller's, and runs once it was given to
-  /// `submit`. Errors: malformed, no_memory, invalid_argument (a method of another type of actor).
-  result<sched::cell*> (*make)(sched::context& here, const sched::exported_call& call, sched::codec_context& codec);
+  /// Decodes the arguments. The cell has two references, the queue's and the caller's, and runs
+  /// once it was given to `submit`. Errors: malformed, no_memory, invalid_argument (a method of
+  /// another type of actor).
+  result<sched::cell*> (*make)(sched::context& here, const sched::exported_call& call,
+                               sched::codec_context& codec);
   /// Queues it like a call made here; it does not leave again.
   void (*submit)(sched::context& here, sched::cell& x);
 };
@@ -55,12 +59,13 @@ struct remote_entry {
 struct registration_facts {
   const void* key;
   std::string_view spelled;
-  void (*signature)(std::string&);  // appends "(i32,string)->f64" from the codecs; null: a type has none
-  const remote_entry* entry;        // null: the function stays in its process
+  void (*signature)(
+      std::string&);          // appends "(i32,string)->f64" from the codecs; null: a type has none
+  const remote_entry* entry;  // null: the function stays in its process
 };
 
-/// One line of the process-wide list, static in the file that has the BEAMLET_REMOTE. A plug-in that is
-/// unloaded takes its own with it; no runtime may use the list at that time.
+/// One line of the process-wide list, static in the file that has the BEAMLET_REMOTE. A plug-in
+/// that is unloaded takes its own with it; no runtime may use the list at that time.
 struct registration : registration_facts {
   explicit registration(const registration_facts& facts) noexcept;
   ~registration();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// BEAMLET_REMOTE, the one self-registration: it names a function, a method or a constructor, so that calls of it may
-// run in another process whose program has the same one.
+// BEAMLET_REMOTE, the one self-registration: it names a function, a method or a constructor, so
+// that calls of it may run in another process whose program has the same one.
 
 #include <beamlet/runtime/import.hpp>
 #include <beamlet/runtime/registry.hpp>
@@ -14,7 +14,8 @@
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 
-/// A way to make an actor from elsewhere: `BEAMLET_REMOTE(beamlet::constructor<detector(std::string)>)`.
+/// A way to make an actor from elsewhere:
+/// `BEAMLET_REMOTE(beamlet::constructor<detector(std::string)>)`.
 template <class Signature>
 struct constructor_of;
 template <class Actor, class... P>
@@ -27,7 +28,8 @@ inline constexpr constructor_of<Signature> constructor{};
 
 namespace detail {
 
-/// Picks one of several functions of a name by its signature; the class of a method follows from the name.
+/// Picks one of several functions of a name by its signature; the class of a method follows from
+/// the name.
 template <class Signature>
 struct overload;
 template <class R, class... P>
@@ -49,7 +51,8 @@ struct overload<R(P...) const> {
 template <auto F>
 struct remote {
   using function = std::remove_cv_t<decltype(F)>;
-  static_assert(has_signature<function>, "beamlet: BEAMLET_REMOTE takes a function, a method or a constructor");
+  static_assert(has_signature<function>,
+                "beamlet: BEAMLET_REMOTE takes a function, a method or a constructor");
   using parameters = typename signature<function>::parameters;
   static registration_facts facts() noexcept {
     if constexpr (signature_travels<typename signature<function>::result, parameters>) {
@@ -62,7 +65,7 @@ struct remote {
 };
 
 template <auto F>
-  requires std::is_class_v<std::remove_cv_t<decltype(F)>>
+requires std::is_class_v<std::remove_cv_t<decltype(F)>>
 struct remote<F> {
   template <class Actor, class... P>
   static registration_facts facts_of(const constructor_of<Actor(P...)>& made) noexcept {
@@ -82,20 +85,22 @@ struct remote<F> {
 }  // namespace BEAMLET_ABI
 }  // namespace beamlet
 
-/// `BEAMLET_REMOTE(add);` at namespace scope, as often as wanted, in source files and headers. With a second argument
-/// that picks an overload: `BEAMLET_REMOTE(add, int(int, int));`, `BEAMLET_REMOTE(&detector::run, boxes(image) const);`.
+/// `BEAMLET_REMOTE(add);` at namespace scope, as often as wanted, in source files and headers. With
+/// a second argument that picks an overload: `BEAMLET_REMOTE(add, int(int, int));`,
+/// `BEAMLET_REMOTE(&detector::run, boxes(image) const);`.
 ///
-/// Two functions under one wire name (qualified name and the codecs' types) are errc::already_exists at
-/// `runtime::start`; the same function twice is harmless. Types without a codec: the function runs in this process only.
-/// In a static archive a file that nothing else refers to is not linked, and its registrations are not there: link the
-/// object file itself or the whole archive.
+/// Two functions under one wire name (qualified name and the codecs' types) are
+/// errc::already_exists at `runtime::start`; the same function twice is harmless. Types without a
+/// codec: the function runs in this process only. In a static archive a file that nothing else
+/// refers to is not linked, and its registrations are not there: link the object file itself or the
+/// whole archive.
 #define BEAMLET_REMOTE(...) BEAMLET_REMOTE_AT(__COUNTER__, __VA_ARGS__)
-#define BEAMLET_REMOTE_AT(number, ...)                                                        \
-  BEAMLET_REMOTE_AS(number, BEAMLET_REMOTE_CHOOSE(__VA_ARGS__, BEAMLET_REMOTE_BY_SIGNATURE,   \
+#define BEAMLET_REMOTE_AT(number, ...)                                                      \
+  BEAMLET_REMOTE_AS(number, BEAMLET_REMOTE_CHOOSE(__VA_ARGS__, BEAMLET_REMOTE_BY_SIGNATURE, \
                                                   BEAMLET_REMOTE_BY_NAME, )(__VA_ARGS__))
 #define BEAMLET_REMOTE_CHOOSE(name, signature, chosen, ...) chosen
 #define BEAMLET_REMOTE_BY_NAME(name) name
 #define BEAMLET_REMOTE_BY_SIGNATURE(name, ...) ::beamlet::detail::overload<__VA_ARGS__>::of(name)
-#define BEAMLET_REMOTE_AS(number, ...)                                       \
-  static const ::beamlet::detail::registration beamlet_remote_##number(      \
+#define BEAMLET_REMOTE_AS(number, ...)                                  \
+  static const ::beamlet::detail::registration beamlet_remote_##number( \
       ::beamlet::detail::remote<__VA_ARGS__>::facts())

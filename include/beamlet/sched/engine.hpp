@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// How cells meet the world beyond the process. `sched` declares it, later layers implement it: the agent's, the
-// cluster's, Ray's; in the tests one that publishes everything. An engine never blocks and never waits: it seals
-// cells, so that get, wait and countdowns exist once.
+// How cells meet the world beyond the process. `sched` declares it, later layers implement it: the
+// agent's, the cluster's, Ray's; in the tests one that publishes everything. An engine never blocks
+// and never waits: it seals cells, so that get, wait and countdowns exist once.
 
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/id.hpp>

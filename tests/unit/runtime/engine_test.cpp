@@ -25,8 +25,18 @@ struct point {
 int add(int a, int b) { return a + b; }
 double add(double a, double b) { return a + b; }
 point mirror(const point& p) { return {p.y, p.x}; }
-std::unique_ptr<int> grow(std::unique_ptr<int> p) { return std::make_unique<int>(*p + 1); }
-result<int> refuse(int code) { return error(errc::user_error, error_layer::user, {"no " + std::to_string(code), "kind", "", "why"}, code); }
+struct unique {
+  explicit unique(int n = 0) : number(n) {}
+  unique(unique&&) = default;
+  unique& operator=(unique&&) = default;
+  int number;
+  BEAMLET_FIELDS(number);
+};
+unique grow(unique u) { return unique(u.number + 1); }
+result<int> refuse(int code) {
+  return error(errc::user_error, error_layer::user,
+               {"no " + std::to_string(code), "kind", "", "why"}, code);
+}
 void nothing() {}
 async<int> twice(int n) {
   co_await sleep_for(std::chrono::nanoseconds(1));
@@ -188,7 +198,7 @@ TEST_CASE("a ref given for a value leaves as an id and is read where the functio
 
 TEST_CASE("a move-only value travels by value") {
   beyond w;
-  CHECK(**w.rt.pin(w.rt.task(grow).remote(std::make_unique<int>(1))).value() == 2);
+  CHECK(w.rt.pin(w.rt.task(grow).remote(unique(1))).value()->number == 2);
   CHECK(w.engine.count.left == 1);
 }
 
@@ -206,9 +216,10 @@ TEST_CASE("a ref that is not ready may leave and be waited for elsewhere") {
   beyond w;
   gate go;
   auto late = w.rt.task([&go] {
-    go.wait();
-    return 9;
-  }).remote();
+                    go.wait();
+                    return 9;
+                  })
+                  .remote();
   auto reader = w.rt.task(read).remote(late);
   go.open();
   CHECK(w.rt.get(reader).value() == 9);
@@ -259,7 +270,8 @@ TEST_CASE("nested calls leave too, on one worker and on none") {
 TEST_CASE("name, attempt and retries go with the call") {
   beyond w;
   CHECK(w.rt.get(w.rt.task(who).options({.name = "watcher"}).remote(1)).value() == "watcher#0");
-  auto tried = w.rt.task(third_time).options({.max_retries = 5, .retry_exceptions = true}).remote(1);
+  auto tried =
+      w.rt.task(third_time).options({.max_retries = 5, .retry_exceptions = true}).remote(1);
   CHECK(w.rt.get(tried).value() == 2);
   CHECK(w.engine.count.left == 4);
   CHECK(w.rt.stats().retried == 2);
@@ -269,7 +281,9 @@ TEST_CASE("what a task was admitted with is held by the one that runs for it") {
   beyond w(2, {.resources = {{"camera", 1}}});
   std::vector<ref<int>> all;
   for (int i = 0; i < 20; ++i)
-    all.push_back(w.rt.task(static_cast<function_int>(add)).options({.resources = {{"camera", 1}}}).remote(i, 1));
+    all.push_back(w.rt.task(static_cast<function_int>(add))
+                      .options({.resources = {{"camera", 1}}})
+                      .remote(i, 1));
   CHECK(w.rt.get(all).value().back() == 20);
   CHECK(w.rt.stats().waiting_for_resources == 0);
   CHECK(w.engine.count.left == 20);
@@ -306,9 +320,10 @@ TEST_CASE("a call that is not ready holds back its caller's later ones elsewhere
   gate go;
   auto actor = w.rt.actor<notes>().remote();
   auto late = w.rt.task([&go] {
-    go.wait();
-    return 1;
-  }).remote();
+                    go.wait();
+                    return 1;
+                  })
+                  .remote();
   actor.send(&notes::take, late);
   actor.send(&notes::take, 2);
   auto all = actor.call(&notes::all);
@@ -361,12 +376,14 @@ TEST_CASE("a stop fails what has left as it fails what is queued") {
   beyond w(1);
   gate begun;
   auto busy = w.rt.task([&begun] {
-    begun.open();
-    while (!this_task::cancelled()) std::this_thread::yield();
-  }).remote();
+                    begun.open();
+                    while (!this_task::cancelled()) std::this_thread::yield();
+                  })
+                  .remote();
   begun.wait();
   std::vector<ref<int>> waiting;
-  for (int i = 0; i < 10; ++i) waiting.push_back(w.rt.task(static_cast<function_int>(add)).remote(i, i));
+  for (int i = 0; i < 10; ++i)
+    waiting.push_back(w.rt.task(static_cast<function_int>(add)).remote(i, i));
   CHECK(w.engine.calls_away() == 10);
   CHECK(w.rt.stop({.drain = false}).has_value());
   CHECK(w.engine.calls_away() == 0);

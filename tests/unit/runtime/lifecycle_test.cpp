@@ -162,6 +162,29 @@ TEST_CASE("destroying a runtime with work pending drops it") {
   CHECK(!other.get(suspended).has_value());
 }
 
+TEST_CASE("a coroutine that would wait for ever ends with its runtime") {
+  ref<int> forever, timed;
+  std::atomic<bool> went_on{false};
+  {
+    runtime rt = start();
+    forever = rt.task([]() -> async<int> {
+      for (;;) co_await sleep_for(1ms);
+    }).remote();
+    auto never = rt.task([] { return 1; }).options({.num_gpus = 1, .on_infeasible = on_infeasible::wait}).remote();
+    timed = rt.task([&](ref<int> r) -> async<int> {
+      (void)co_await r.within(1h);
+      co_await sleep_for(1h);
+      went_on = true;
+      co_return 1;
+    }).remote(never);
+    while (rt.stats().suspended < 2) std::this_thread::yield();
+  }
+  runtime other = start();
+  CHECK(failure(other, forever) == errc::cancelled);
+  CHECK(failure(other, timed) == errc::cancelled);
+  CHECK(!went_on);
+}
+
 TEST_CASE("a stop from a task is refused and nothing happens") {
   runtime rt = start();
   CHECK(*rt.get(rt.task([&rt] { return code_of(rt.stop()); }).options({.blocking = true}).remote()) ==

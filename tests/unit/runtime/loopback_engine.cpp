@@ -24,7 +24,8 @@ struct parcel {
 
 sched::held_bytes held(std::unique_ptr<parcel> p) {
   parcel* kept = p.release();
-  return {kept->bytes.data(), kept->bytes.size(), [](void* k) { delete static_cast<parcel*>(k); }, kept};
+  return {kept->bytes.data(), kept->bytes.size(), [](void* k) { delete static_cast<parcel*>(k); },
+          kept};
 }
 
 error through_bytes(const error& e) {
@@ -70,14 +71,16 @@ struct loopback_engine::arrival : sched::listener, sched::waiter {
   cell* to;  // counted
 };
 
-// -- objects ------------------------------------------------------------------------------------------------
+// -- objects --------------------------------------------------------------------------------------
 
 object_id loopback_engine::publish(cell& x) {
   sched::cell_extra* extra = sched::extra_of(x);
   if (extra == nullptr) return {};
   std::lock_guard hold(lock_);
-  if (auto* known = reinterpret_cast<record*>(extra->away.load(std::memory_order_relaxed))) return known->id;
-  auto* fresh = new record{this, object_id{.node = 1, .boot = 1, .session = 1, .sequence = ++sequence_, .guard = 1}, &x};
+  if (auto* known = reinterpret_cast<record*>(extra->away.load(std::memory_order_relaxed)))
+    return known->id;
+  auto* fresh = new record{
+      this, object_id{.node = 1, .boot = 1, .session = 1, .sequence = ++sequence_, .guard = 1}, &x};
   records_.emplace(fresh->id, fresh);
   extra->forget_outside = [](sched::outside* o) { reinterpret_cast<record*>(o)->owner->forget(o); };
   extra->away.store(reinterpret_cast<sched::outside*>(fresh), std::memory_order_release);
@@ -168,12 +171,13 @@ void loopback_engine::transfer(cell& from, cell& to) {
   sched::seal(to, cell::bytes);
 }
 
-// -- calls --------------------------------------------------------------------------------------------------
+// -- calls ----------------------------------------------------------------------------------------
 
 void loopback_engine::submit(cell& x, sched::exported_call call) {
   ++count.left;
   sched::context& here = *sched::context_in(*x.home);
-  auto found = detail::find_registered(detail::wire_name(*detail::find_registration(call.function)));
+  auto found =
+      detail::find_registered(detail::wire_name(*detail::find_registration(call.function)));
   if (!found.has_value()) return sched::come_back(x, found.error());
   const detail::remote_entry& entry = *(*found)->entry;
   sched::codec_context context{x.home, this, {}};
@@ -195,7 +199,8 @@ void loopback_engine::submit(cell& x, sched::exported_call call) {
   sched::add_waiter(copy, *f);
   copy.add_reference();
   cell* before = sched::extra_of(x)->producer.exchange(&copy, std::memory_order_acq_rel);
-  if (before != nullptr) sched::extra_of(copy)->producer.store(before);  // an earlier attempt; others may look at it
+  if (before != nullptr)
+    sched::extra_of(copy)->producer.store(before);  // an earlier attempt; others may look at it
   x.add_reference();
   {
     std::lock_guard hold(lock_);
@@ -224,7 +229,8 @@ void loopback_engine::land(flight& f) {
     sched::come_back(x, bytes);
   } else {
     auto bytes = encode(copy);
-    copy.ops->drop_value(copy);  // nobody reads the copy itself, and its refs must not live on in it
+    copy.ops->drop_value(
+        copy);  // nobody reads the copy itself, and its refs must not live on in it
     copy.state.store(cell::elsewhere, std::memory_order_release);
     if (bytes.has_value()) sched::come_back(x, *bytes);
     else sched::come_back(x, bytes.error());

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The other engine: a world beyond the process that lies in the process. Whatever may leave leaves as bytes and comes
-// back as bytes: calls of registered functions and methods by wire name, their arguments, refs as ids, results and
-// errors; and the value of every `put` and of every task that stays. It has no thread of its own: everything happens
-// on the thread that submits or seals.
+// The other engine: a world beyond the process that lies in the process. Whatever may leave leaves
+// as bytes and comes back as bytes: calls of registered functions and methods by wire name, their
+// arguments, refs as ids, results and errors; and the value of every `put` and of every task that
+// stays. It has no thread of its own: everything happens on the thread that submits or seals.
 
 #include <beamlet/beamlet.hpp>
 #include <beamlet/sched/engine.hpp>
@@ -30,7 +30,8 @@ class loopback_engine final : public sched::engine {
   void forget(sched::outside* record) override;
 
   struct {
-    std::atomic<unsigned> published{0}, adopted{0}, kept{0}, left{0}, came_back{0}, failed{0}, cancelled{0};
+    std::atomic<unsigned> published{0}, adopted{0}, kept{0}, left{0}, came_back{0}, failed{0},
+        cancelled{0};
   } count;
   /// Published cells that are alive.
   std::size_t records();
@@ -50,11 +51,12 @@ class loopback_engine final : public sched::engine {
   std::mutex lock_;
   std::uint64_t sequence_ = 0;
   std::unordered_map<object_id, record*, object_id_hash> records_;
-  std::unordered_map<sched::cell*, sched::cell*> away_;  // what was cancelled here -> what runs for it
+  std::unordered_map<sched::cell*, sched::cell*>
+      away_;  // what was cancelled here -> what runs for it
 };
 
-/// The engine of all runtimes that the tests start when they are compiled with BEAMLET_TEST_LOOPBACK. Never destroyed:
-/// refs may outlive every runtime.
+/// The engine of all runtimes that the tests start when they are compiled with
+/// BEAMLET_TEST_LOOPBACK. Never destroyed: refs may outlive every runtime.
 loopback_engine& common_loopback_engine();
 
 }  // namespace runtime_test

@@ -49,7 +49,8 @@ std::string name_of(F f) {
 
 }  // namespace registry_test
 
-BEAMLET_REMOTE(registry_test::add, int(int, int)); BEAMLET_REMOTE(registry_test::add, double(double));
+BEAMLET_REMOTE(registry_test::add, int(int, int));
+BEAMLET_REMOTE(registry_test::add, double(double));
 BEAMLET_REMOTE(registry_test::wide);
 BEAMLET_REMOTE(registry_test::later);
 BEAMLET_REMOTE(registry_test::checked);
@@ -104,7 +105,9 @@ TEST_CASE("an unknown name is not registered, and the error says what to do") {
   CHECK(beamlet::detail::find_registered("registry_test::wide(i64)->i64").has_value());
 }
 
-TEST_CASE("the same function registered twice is harmless") { CHECK(runtime::start({.workers = 1}).has_value()); }
+TEST_CASE("the same function registered twice is harmless") {
+  CHECK(runtime::start({.workers = 1}).has_value());
+}
 
 TEST_CASE("two functions under one wire name refuse the start") {
   beamlet::detail::registration_facts facts = *find_registration(function_key(&wide));

@@ -15,7 +15,7 @@ beamlet::async<int> twice(int n) { co_return 2 * n; }
 }  // namespace
 
 TEST_CASE("joining a scope waits for everything that was started through it") {
-  auto rt = beamlet::runtime::start({.workers = 2}).value();
+  auto rt = runtime_test::start({.workers = 2});
   std::atomic<int> ran{0};
   beamlet::scope work(rt);
   for (int i = 0; i < 300; ++i) work.start([&ran] { ran.fetch_add(1); });
@@ -25,7 +25,7 @@ TEST_CASE("joining a scope waits for everything that was started through it") {
 }
 
 TEST_CASE("joining a scope reports the first failure among its work") {
-  auto rt = beamlet::runtime::start({.workers = 2}).value();
+  auto rt = runtime_test::start({.workers = 2});
   beamlet::scope work(rt);
   for (int i = 0; i < 200; ++i)
     work.start([i]() -> beamlet::result<int> {
@@ -38,7 +38,7 @@ TEST_CASE("joining a scope reports the first failure among its work") {
 }
 
 TEST_CASE("a scope that is left cancels its work and waits for its end") {
-  auto rt = beamlet::runtime::start({.workers = 2}).value();
+  auto rt = runtime_test::start({.workers = 2});
   std::atomic<bool> started{false}, ended{false};
   {
     beamlet::scope work(rt);
@@ -53,14 +53,14 @@ TEST_CASE("a scope that is left cancels its work and waits for its end") {
 }
 
 TEST_CASE("a scope runs a coroutine as a task of its own") {
-  auto rt = beamlet::runtime::start({.workers = 1}).value();
+  auto rt = runtime_test::start({.workers = 1});
   beamlet::scope work(rt);
   auto four = work.spawn(twice(2));
   CHECK(rt.get(four).value() == 4);
 }
 
 TEST_CASE("a join past its timeout leaves the work alone") {
-  auto rt = beamlet::runtime::start({.workers = 1}).value();
+  auto rt = runtime_test::start({.workers = 1});
   std::atomic<bool> go{false};
   beamlet::scope work(rt);
   auto one = work.start([&go] {

@@ -19,7 +19,8 @@ TEST_CASE("tasks that need more than is free wait until it is given back") {
   world w({{resource::gpu, unit}});
   std::vector<int> order;
   std::vector<held_job> all;
-  for (int i = 0; i < 3; ++i) all.push_back(w.submit([&, i] { return order.push_back(i), i; }, needs(unit)));
+  for (int i = 0; i < 3; ++i)
+    all.push_back(w.submit([&, i] { return order.push_back(i), i; }, needs(unit)));
   CHECK(w.home->waiting_count.load() == 2);
   CHECK(w.home->resources.available(resource::gpu) == 0);
   w.run();
@@ -63,7 +64,10 @@ TEST_CASE("more than there is cannot be waited for, and the error says how much"
 
 TEST_CASE("a task that waits lends its cpu and takes it back, also when another has it by then") {
   world w({{resource::cpu, unit}});
-  held_job waits = w.submit([] { return 0; }, [](cell_extra& e) { e.needs = {{resource::cpu, unit}}; });
+  held_job waits = w.submit([] { return 0; },
+                            [](cell_extra& e) {
+                              e.needs = {{resource::cpu, unit}};
+                            });
   CHECK(w.home->resources.available(resource::cpu) == 0);
   w.home->lend_cpu(*waits, true);
   CHECK(w.home->resources.available(resource::cpu) == unit);
@@ -90,10 +94,11 @@ TEST_CASE("a task whose deadline has passed is not started") {
     while (w.home->port->now_ns() < 1'000'000'000) w.home->port->turn(1'000'000'000);
     return 0;
   });
-  held_job late = w.submit([&] { return ran = true, 1; }, [&](cell_extra& e) {
-    e.deadline_ns = w.home->port->now_ns() + 1;
-    e.start_ns = w.home->port->now_ns() + 1000;
-  });
+  held_job late = w.submit([&] { return ran = true, 1; },
+                           [&](cell_extra& e) {
+                             e.deadline_ns = w.home->port->now_ns() + 1;
+                             e.start_ns = w.home->port->now_ns() + 1000;
+                           });
   w.run();
   CHECK_FALSE(ran);
   CHECK(late.code() == errc::deadline);
@@ -112,7 +117,8 @@ TEST_CASE("higher priorities come first, and the lowest is not starved") {
 
   order.clear();
   held_job low = w.submit([&] { return order.push_back(3), 0; }, of(priority::low));
-  // Every urgent task submits the next one: without a turn for the rest the low one would never come.
+  // Every urgent task submits the next one: without a turn for the rest the low one would never
+  // come.
   std::function<int()> again = [&] {
     order.push_back(1);
     if (!low->sealed() && order.size() < 10'000) all.push_back(w.submit(again, of(priority::high)));

@@ -40,7 +40,8 @@ TEST_CASE_FIXTURE(deque_fixture, "an empty deque gives nothing, again and again"
 
 TEST_CASE_FIXTURE(deque_fixture, "a deque grows past its first ring and keeps the order") {
   push(0, 100);
-  for (int i = 0; i < 50; ++i) REQUIRE(q.steal() == &cells[i]);  // the ring's start lies in its middle
+  for (int i = 0; i < 50; ++i)
+    REQUIRE(q.steal() == &cells[i]);  // the ring's start lies in its middle
   push(100, count);
   CHECK(q.size() == static_cast<std::size_t>(count - 50));
   for (int i = 50; i < 60; ++i) REQUIRE(q.steal() == &cells[i]);
@@ -52,8 +53,7 @@ TEST_CASE_FIXTURE(deque_fixture, "a deque that shrank after a burst works on, wi
   push(0, count);
   q.shrink();  // not empty: nothing happens
   CHECK(q.size() == static_cast<std::size_t>(count));
-  while (q.pop() != nullptr) {
-  }
+  while (q.pop() != nullptr) {}
   q.shrink();
   push(0, 3);
   q.shrink();

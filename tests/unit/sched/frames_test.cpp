@@ -27,7 +27,7 @@ struct family {
 
 TEST_CASE("an attempt is cancelled when one that it descends from was") {
   CHECK_FALSE(family().cancelled());
-  for (frame family::* which : {&family::child, &family::parent, &family::grandparent}) {
+  for (frame family::*which : {&family::child, &family::parent, &family::grandparent}) {
     family f;
     family::cancel(f.*which);
     CHECK(f.cancelled());

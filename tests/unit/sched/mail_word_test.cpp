@@ -19,8 +19,7 @@ struct word_fixture {
   bool send(cell& m) {
     std::uint64_t seen = w.load();
     bool push_entry;
-    while (!w.try_send(seen, m, push_entry)) {
-    }
+    while (!w.try_send(seen, m, push_entry)) {}
     return push_entry;
   }
   static std::vector<cell*> newest_first(std::uint64_t mail) {
@@ -32,7 +31,8 @@ struct word_fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(word_fixture, "the first message to an idle actor wants an entry, the next ones do not") {
+TEST_CASE_FIXTURE(word_fixture,
+                  "the first message to an idle actor wants an entry, the next ones do not") {
   CHECK(send(cells[0]));
   CHECK_FALSE(send(cells[1]));
   CHECK(mail_word::count(w.load()) == 2);
@@ -43,7 +43,8 @@ TEST_CASE_FIXTURE(word_fixture, "the first message to an idle actor wants an ent
   CHECK(w.leave());
 }
 
-TEST_CASE_FIXTURE(word_fixture, "what comes during a turn is grabbed, or keeps the turn from being left") {
+TEST_CASE_FIXTURE(word_fixture,
+                  "what comes during a turn is grabbed, or keeps the turn from being left") {
   send(cells[0]);
   std::uint64_t mail = 0;
   REQUIRE(w.enter(mail));

@@ -10,8 +10,8 @@ namespace {
 struct alignas(16) bare_actor : actor_core {
   static inline int states_destroyed = 0;
   static void destroy_memory(actor_core& a) noexcept { delete static_cast<bare_actor*>(&a); }
-  static constexpr actor_type kind{[](actor_core&) noexcept { ++states_destroyed; },
-                                   destroy_memory, false, "bare_actor"};
+  static constexpr actor_type kind{[](actor_core&) noexcept { ++states_destroyed; }, destroy_memory,
+                                   false, "bare_actor"};
   static constexpr cell_ops table{.enter = enter_actor,
                                   .run = nullptr,
                                   .unready = nullptr,
@@ -86,7 +86,8 @@ TEST_CASE("a full mailbox that rejects fails the newest") {
   auto all = w.send_all(1, 6);
   w.run();
   CHECK(w.seen == std::vector<int>{1, 2, 3});
-  CHECK(codes(all) == std::vector<errc>{errc::ok, errc::ok, errc::ok, errc::queue_full, errc::queue_full});
+  CHECK(codes(all) ==
+        std::vector<errc>{errc::ok, errc::ok, errc::ok, errc::queue_full, errc::queue_full});
   CHECK(w.send(6)->sealed() == false);  // there is room again
   w.run();
   CHECK(w.seen.back() == 6);
@@ -97,7 +98,8 @@ TEST_CASE("a full mailbox that drops fails the oldest") {
   auto all = w.send_all(1, 6);
   w.run();
   CHECK(w.seen == std::vector<int>{3, 4, 5});
-  CHECK(codes(all) == std::vector<errc>{errc::dropped, errc::dropped, errc::ok, errc::ok, errc::ok});
+  CHECK(codes(all) ==
+        std::vector<errc>{errc::dropped, errc::dropped, errc::ok, errc::ok, errc::ok});
 }
 
 TEST_CASE("a mailbox that keeps the latest fails all before it") {

@@ -100,7 +100,8 @@ TEST_CASE("past the limit a pool gives null, and blocks again when the limit goe
   set_pool_limit(pool_bytes() + (std::size_t{1} << 20));
   std::vector<void*> blocks;
   void* block = nullptr;
-  for (int i = 0; i < 50'000 && (block = pool_get<bytes, 16>()) != nullptr; ++i) blocks.push_back(block);
+  for (int i = 0; i < 50'000 && (block = pool_get<bytes, 16>()) != nullptr; ++i)
+    blocks.push_back(block);
   CHECK((block == nullptr) == pool_enabled);  // malloc, which sanitizers watch, has no such limit
   set_pool_limit(0);
   block = pool_get<bytes, 16>();

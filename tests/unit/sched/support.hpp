@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A scheduler in a simulated world, driven by the test's own thread, and the smallest cells that run in it.
+// A scheduler in a simulated world, driven by the test's own thread, and the smallest cells that
+// run in it.
 
 #include <doctest/doctest.h>
 
@@ -118,8 +119,7 @@ struct world {
   }
   /// Until nothing can happen any more.
   void run() {
-    while (home->drive_once(forever)) {
-    }
+    while (home->drive_once(forever)) {}
   }
 
   std::unique_ptr<scheduler> home;
