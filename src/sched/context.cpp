@@ -54,7 +54,7 @@ context* make_foreign_context(scheduler& home) noexcept {
   c->stack_low = ports::current_stack().low;
   c->timeline = home.make_timeline();
   auto& mine = remembered().mine;
-  std::erase_if(mine, [](auto& old) { return old->owner.load(std::memory_order_relaxed) == nullptr; });
+  std::erase_if(mine, [](auto& old) { return old->owner.load(std::memory_order_acquire) == nullptr; });
   if (c->current == nullptr || !try_push_back(mine, std::move(made))) return nullptr;
   std::lock_guard hold(home.contexts_lock);
   if (try_push_back(home.foreign, c)) return c;
@@ -75,7 +75,7 @@ void unregister_live(scheduler& s) {
   std::lock_guard hold(live.lock);
   live.list.erase(std::remove(live.list.begin(), live.list.end(), &s), live.list.end());
   std::lock_guard hold_contexts(s.contexts_lock);
-  for (context* c : s.foreign) c->owner.store(nullptr, std::memory_order_relaxed);
+  for (context* c : s.foreign) c->owner.store(nullptr, std::memory_order_release);  // its last reader
   s.foreign.clear();
 }
 

@@ -33,7 +33,7 @@ struct witness {
     return number;
   }
   async<int> note_slowly(int sender, int number, ref<int> gate) {
-    co_await gate.as_result();
+    (void)co_await gate.as_result();
     co_return note(sender, number);
   }
   std::vector<int> seen() { return {ran, disorders, overlaps}; }

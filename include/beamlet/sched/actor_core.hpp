@@ -28,7 +28,7 @@ enum class mailbox_policy : std::uint8_t {
 
 namespace sched {
 
-inline constexpr std::uint32_t mailbox_capacity_max = mail_word::count_max - 1;
+inline constexpr std::uint32_t mailbox_capacity_max = mail_word::count_max;
 inline constexpr std::uint32_t mailbox_capacity_default = 16384;
 inline constexpr std::uint32_t actor_concurrency_max = 65536;
 

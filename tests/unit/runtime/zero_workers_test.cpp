@@ -47,8 +47,13 @@ TEST_CASE("without workers tasks wait for tasks, for calls and for coroutines") 
 
 TEST_CASE("without workers a get inside a task times out while a blocking task goes on") {
   runtime rt = start({.workers = 0});
-  gate leave;
-  auto slow = rt.task([&] { leave.wait(); return 1; }).options({.blocking = true}).remote();
+  gate started, leave;
+  auto slow = rt.task([&] {
+    started.open();
+    leave.wait();
+    return 1;
+  }).options({.blocking = true}).remote();
+  CHECK(started.wait());  // or a get would help with it
   auto code = rt.task([](ref<int> r) { return code_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
   CHECK(*rt.get(code) == errc::timeout);
   auto waits = rt.task([](ref<int> r) { return *this_task::runtime().get(r); }).remote(slow);
