@@ -30,7 +30,7 @@ class port {
   /// REQUIRES: the loop thread, or no thread uses the port any more; as close().
   virtual ~port() = default;
 
-  // -- time ---------------------------------------------------------------------------------------
+  // -- time
 
   /// Nanoseconds that never go back, from an arbitrary start above 0. Stands still during suspend.
   ///
@@ -44,7 +44,7 @@ class port {
   /// Thread: any.   Blocks: no.   Cost: about 20 ns.
   virtual std::uint64_t boot_ns() const = 0;
 
-  // -- polling ------------------------------------------------------------------------------------
+  // -- polling
 
   /// Polls once and returns when I/O happened, when wake() was called (since the last turn that
   /// returned for it: an earlier one is not lost), or when `until_ns` has passed, and never before
@@ -64,7 +64,7 @@ class port {
   /// Blocks: no.   Cost: one system call, none when a wake is pending already.
   virtual void wake() = 0;
 
-  // -- the caller's own loop ----------------------------------------------------------------------
+  // -- the caller's own loop
 
   /// True where the polling belongs to the caller: turn() must not be called, drive() and
   /// set_deadline() take its place. False: the reverse.
@@ -104,7 +104,7 @@ class port {
   /// Blocks: no longer than the system takes to close what is open.
   virtual void close() = 0;
 
-  // -- chance and the simulation ------------------------------------------------------------------
+  // -- chance and the simulation
 
   /// A number that nobody can foresee and no other runtime has; in a simulation the next one of its
   /// seed.

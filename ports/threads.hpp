@@ -20,7 +20,7 @@ namespace ports {
 /// No time limit, wherever this layer takes a time in nanoseconds.
 inline constexpr std::uint64_t forever = UINT64_MAX;
 
-// -- threads --------------------------------------------------------------------------------------
+// -- threads
 
 struct thread_options {
   /// Shown by debuggers and `top`. Copied by `start`; the system may cut it (Linux: 15 bytes).
@@ -87,7 +87,7 @@ class thread {
   bool joinable_ = false;
 };
 
-// -- waiting --------------------------------------------------------------------------------------
+// -- waiting
 
 /// Sleeps while `word` holds `expected`: returns true after a wake, at once when the value differs,
 /// and now and then for no reason (the caller looks again); false when `timeout_ns` has passed, at
@@ -105,7 +105,7 @@ bool wait_on(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::uint
 void wake_one(std::atomic<std::uint32_t>& word);
 void wake_all(std::atomic<std::uint32_t>& word);
 
-// -- fences ---------------------------------------------------------------------------------------
+// -- fences
 //
 // A store-load barrier between two sides, paid by the rare one: side A stores x, calls
 // light_fence(), loads y; side B stores y, calls heavy_fence(), loads x. At least one of them sees
@@ -149,7 +149,7 @@ inline void light_fence() {
 #endif
 }
 
-// -- processors -----------------------------------------------------------------------------------
+// -- processors
 
 /// Tells the processor that this is a spinning loop. Gives nothing up.
 inline void pause() {
@@ -171,7 +171,7 @@ void yield();
 /// Thread: any.   Blocks: reads a few files of the kernel.   Cost: tens of microseconds: ask once.
 unsigned usable_cpus();
 
-// -- this thread, this process --------------------------------------------------------------------
+// -- this thread, this process
 
 /// Addresses of the stack, from `low` (the end that overflows, without its guard page) to `high`.
 struct stack_bounds {

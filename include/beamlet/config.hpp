@@ -3,13 +3,10 @@
 
 // Every macro that a user may set, and every environment variable that Beamlet reads.
 //
-// | macro                   | meaning                                                              |
-// |-------------------------|----------------------------------------------------------------------|
-// | BEAMLET_IMPLEMENTATION  | single header only: define it in exactly one .cpp                    |
-//
-// | environment variable    | meaning                                                              |
-// |-------------------------|----------------------------------------------------------------------|
-// | BEAMLET_LOG             | level of the default log sink: trace debug info warning error off    |
+// BEAMLET_IMPLEMENTATION   macro, single header only: define it in exactly one .cpp
+// BEAMLET_INTERNALS        macro, single header only: shows the internal headers (tests)
+// BEAMLET_LOG              environment: from which level on messages reach the log sink:
+//                          trace debug info warning error off
 
 #include <beamlet/version.hpp>
 

@@ -98,8 +98,8 @@ thread::~thread() {
 }
 
 result<thread> thread::start(const thread_options& options, void (*body)(void*), void* argument) {
-  auto* start = new (std::nothrow) thread_start{body, argument, options.hook, options.hook_user,
-                                                options.index, {}};
+  auto* start = new (std::nothrow)
+      thread_start{body, argument, options.hook, options.hook_user, options.index, {}};
   if (start == nullptr) return error(errc::no_memory, error_layer::ports);
   for (std::size_t i = 0; options.name != nullptr && options.name[i] != 0; ++i) {
     if (i == sizeof start->name - 1) break;  // the system's limit: the rest is cut

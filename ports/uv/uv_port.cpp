@@ -72,7 +72,7 @@ class uv_port_base : public port {
   std::uint32_t generation_ = fork_generation();
 };
 
-// -- a loop of its own ----------------------------------------------------------------------------
+// -- a loop of its own
 
 class own_loop_port final : public uv_port_base {
  public:
@@ -102,9 +102,7 @@ class own_loop_port final : public uv_port_base {
   void close() override;
 
  private:
-  static void on_wake(uv_async_t* async) {
-    static_cast<own_loop_port*>(async->data)->flag_.take();
-  }
+  static void on_wake(uv_async_t* async) { static_cast<own_loop_port*>(async->data)->flag_.take(); }
   // libuv runs due timers before it polls and would then poll without a limit: stopped, it does not
   // block.
   static void on_time(uv_timer_t* timer) { uv_stop(timer->loop); }
@@ -141,7 +139,7 @@ void own_loop_port::close() {
   BEAMLET_ASSERT(failed == 0, "a handle of the port's loop is still open");
 }
 
-// -- a guest in the caller's loop -----------------------------------------------------------------
+// -- a guest in the caller's loop
 
 // Lives until libuv has closed both handles, which is after the port may be gone.
 struct guest_handles {

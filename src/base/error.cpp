@@ -31,8 +31,9 @@ std::string_view to_string(errc code) noexcept {
 }
 
 std::string_view to_string(error_layer layer) noexcept {
-  static constexpr std::string_view names[] = {"user",    "base", "wire",    "cluster", "ports", "store", "sched",
-                                               "compute", "node", "runtime", "data",    "infer", "serve", "train"};
+  static constexpr std::string_view names[] = {"user",  "base",  "wire",    "cluster", "ports",
+                                               "store", "sched", "compute", "node",    "runtime",
+                                               "data",  "infer", "serve",   "train"};
   auto index = static_cast<std::size_t>(layer);
   return index < std::size(names) ? names[index] : "unknown";
 }
@@ -40,7 +41,8 @@ std::string_view to_string(error_layer layer) noexcept {
 error::error(errc code, error_layer layer, error_detail detail, std::int32_t system) noexcept
     : code_(code), layer_(layer), system_(system), detail_(new (std::nothrow) counted_detail) {
   if (detail_ == nullptr) return;
-  for (std::string* text : {&detail.message, &detail.type, &detail.function, &detail.cause}) cut_text(*text);
+  for (std::string* text : {&detail.message, &detail.type, &detail.function, &detail.cause})
+    cut_text(*text);
   detail_->detail = std::move(detail);
 }
 
@@ -53,14 +55,19 @@ void error::release() noexcept {
   if (detail_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete detail_;
 }
 
-const error_detail* error::detail() const noexcept { return detail_ != nullptr ? &detail_->detail : nullptr; }
-
-std::string_view error::message() const noexcept {
-  return detail_ != nullptr && !detail_->detail.message.empty() ? std::string_view(detail_->detail.message)
-                                                                : to_string(code_);
+const error_detail* error::detail() const noexcept {
+  return detail_ != nullptr ? &detail_->detail : nullptr;
 }
 
-std::string_view error::type() const noexcept { return detail_ != nullptr ? detail_->detail.type : std::string_view(); }
+std::string_view error::message() const noexcept {
+  return detail_ != nullptr && !detail_->detail.message.empty()
+             ? std::string_view(detail_->detail.message)
+             : to_string(code_);
+}
+
+std::string_view error::type() const noexcept {
+  return detail_ != nullptr ? detail_->detail.type : std::string_view();
+}
 
 std::string_view error::function() const noexcept {
   return detail_ != nullptr ? detail_->detail.function : std::string_view();

@@ -15,7 +15,8 @@ panic_handler set_panic_handler(panic_handler handler) noexcept {
 }
 
 void panic(const panic_info& info) noexcept {
-  if (panic_handler handler = installed_panic_handler.load(std::memory_order_acquire)) handler(info);
+  if (panic_handler handler = installed_panic_handler.load(std::memory_order_acquire))
+    handler(info);
   std::abort();
 }
 

@@ -63,7 +63,9 @@ bool stream_state::has_room() noexcept {
 
 bool stream_state::may_go_on(error& why) noexcept {
   std::lock_guard hold(lock);
-  if (abandoned) why = error(errc::cancelled, error_layer::runtime, {"nobody takes from the stream any more", "", "", ""});
+  if (abandoned)
+    why = error(errc::cancelled, error_layer::runtime,
+                {"nobody takes from the stream any more", "", "", ""});
   return abandoned || produced.size() < items_max;
 }
 

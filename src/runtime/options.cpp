@@ -22,7 +22,8 @@ error bad_value(const char* option, const std::string& value, const std::string&
                {std::string(option) + " is " + value + "; it must be " + range, "", "", ""});
 }
 
-result<void> add_need(sched::scheduler& home, std::vector<quantity>& needs, std::string_view name, double units) {
+result<void> add_need(sched::scheduler& home, std::vector<quantity>& needs, std::string_view name,
+                      double units) {
   BEAMLET_TRY(auto amount, parse_amount(units, name));
   if (amount == 0) return {};
   std::lock_guard hold(home.ledger_lock);
@@ -31,8 +32,8 @@ result<void> add_need(sched::scheduler& home, std::vector<quantity>& needs, std:
   return {};
 }
 
-result<std::vector<quantity>> collect_needs(sched::scheduler& home, double cpus, double gpus, double memory,
-                                            const resource_list& others) {
+result<std::vector<quantity>> collect_needs(sched::scheduler& home, double cpus, double gpus,
+                                            double memory, const resource_list& others) {
   std::vector<quantity> needs;
   BEAMLET_TRY_VOID(add_need(home, needs, "cpu", cpus));
   BEAMLET_TRY_VOID(add_need(home, needs, "gpu", gpus));
@@ -44,20 +45,25 @@ result<std::vector<quantity>> collect_needs(sched::scheduler& home, double cpus,
 result<void> check_durations(const task_options& o) {
   using std::chrono::nanoseconds;
   for (auto& [name, value] : {std::pair("delay", o.delay), std::pair("deadline", o.deadline),
-                              std::pair("retry_backoff", o.retry_backoff), std::pair("retry_backoff_max", o.retry_backoff_max)})
-    if (value < nanoseconds::zero()) return bad_value(name, std::to_string(value.count()) + " ns", "zero or more");
+                              std::pair("retry_backoff", o.retry_backoff),
+                              std::pair("retry_backoff_max", o.retry_backoff_max)})
+    if (value < nanoseconds::zero())
+      return bad_value(name, std::to_string(value.count()) + " ns", "zero or more");
   return {};
 }
 
 result<void> fill_retries(sched::cell_extra& extra, const task_options& o, bool copies) {
   if (o.max_retries < -1 || o.max_retries > static_cast<int>(max_retries_max))
-    return bad_value("max_retries", std::to_string(o.max_retries), "-1 (without end) to " + std::to_string(max_retries_max));
+    return bad_value("max_retries", std::to_string(o.max_retries),
+                     "-1 (without end) to " + std::to_string(max_retries_max));
   // A function's own errors are repeated only when the caller says so, as in Ray.
   bool wanted = o.max_retries != 0 && (o.retry_exceptions || o.retry_on);
   if (!wanted) return {};
   if (!copies)
-    return error(errc::invalid_argument, error_layer::runtime,
-                 {"max_retries needs arguments that can be copied: a repeated attempt gets them again", "", "", ""});
+    return error(
+        errc::invalid_argument, error_layer::runtime,
+        {"max_retries needs arguments that can be copied: a repeated attempt gets them again", "",
+         "", ""});
   extra.retries_left = o.max_retries;
   extra.retry_on = o.retry_on;
   extra.backoff_ns = static_cast<std::uint64_t>(base::saturated_ns(o.retry_backoff));
@@ -66,15 +72,17 @@ result<void> fill_retries(sched::cell_extra& extra, const task_options& o, bool 
 }
 
 bool says_something(const sched::cell_extra& e) {
-  return !e.name.empty() || !e.needs.empty() || e.urgency != priority::normal || e.blocking || e.start_ns != 0 ||
-         e.deadline_ns != sched::forever || e.retries_left != 0;
+  return !e.name.empty() || !e.needs.empty() || e.urgency != priority::normal || e.blocking ||
+         e.start_ns != 0 || e.deadline_ns != sched::forever || e.retries_left != 0;
 }
 
-result<void> fill_task(sched::context& here, sched::cell_extra& extra, const task_options& o, bool copies) {
+result<void> fill_task(sched::context& here, sched::cell_extra& extra, const task_options& o,
+                       bool copies) {
   sched::scheduler& home = here.home();
   if (o.isolation == isolation::process)
     return error(errc::unsupported, error_layer::runtime,
-                 {"isolation = process needs worker processes, which this version does not have", "", "", ""});
+                 {"isolation = process needs worker processes, which this version does not have",
+                  "", "", ""});
   BEAMLET_TRY_VOID(check_durations(o));
   BEAMLET_TRY_VOID(fill_retries(extra, o, copies));
   // One cpu and nothing else is what a worker thread stands for: no look at the ledger.
@@ -95,20 +103,24 @@ result<void> fill_task(sched::context& here, sched::cell_extra& extra, const tas
 
 }  // namespace
 
-result<sched::cell_extra*> make_task_extra(sched::context& here, const task_options& options, bool copies) {
+result<sched::cell_extra*> make_task_extra(sched::context& here, const task_options& options,
+                                           bool copies) {
   auto extra = std::unique_ptr<sched::cell_extra>(new (std::nothrow) sched::cell_extra);
   if (extra == nullptr) return error(errc::no_memory, error_layer::runtime);
   BEAMLET_TRY_VOID(fill_task(here, *extra, options, copies));
   return says_something(*extra) ? extra.release() : nullptr;
 }
 
-result<sched::actor_options> make_actor_options(sched::context& here, const actor_options& o, std::string_view name_space) {
+result<sched::actor_options> make_actor_options(sched::context& here, const actor_options& o,
+                                                std::string_view name_space) {
   if (o.isolation == isolation::process)
     return error(errc::unsupported, error_layer::runtime,
-                 {"isolation = process needs worker processes, which this version does not have", "", "", ""});
+                 {"isolation = process needs worker processes, which this version does not have",
+                  "", "", ""});
   if (o.max_restarts != 0)
-    return error(errc::unsupported, error_layer::runtime,
-                 {"max_restarts needs worker processes, which this version does not have", "", "", ""});
+    return error(
+        errc::unsupported, error_layer::runtime,
+        {"max_restarts needs worker processes, which this version does not have", "", "", ""});
   if (o.mailbox_capacity == 0 || o.mailbox_capacity > sched::mailbox_capacity_max)
     return bad_value("mailbox_capacity", std::to_string(o.mailbox_capacity),
                      "between 1 and " + std::to_string(sched::mailbox_capacity_max));
@@ -117,9 +129,11 @@ result<sched::actor_options> make_actor_options(sched::context& here, const acto
                      "between 1 and " + std::to_string(sched::actor_concurrency_max));
   for (auto& [group, limit] : o.concurrency_groups)
     if (group.empty() || limit == 0 || limit > sched::actor_concurrency_max)
-      return bad_value("concurrency_groups", "'" + group + "' with " + std::to_string(limit),
-                       "a name with 1 to " + std::to_string(sched::actor_concurrency_max) + " calls");
-  if (o.get_if_exists && o.name.empty()) return bad_value("get_if_exists", "set", "used with a name");
+      return bad_value(
+          "concurrency_groups", "'" + group + "' with " + std::to_string(limit),
+          "a name with 1 to " + std::to_string(sched::actor_concurrency_max) + " calls");
+  if (o.get_if_exists && o.name.empty())
+    return bad_value("get_if_exists", "set", "used with a name");
   sched::actor_options s;
   s.name = o.name;
   s.name_space = o.name_space.has_value() ? *o.name_space : std::string(name_space);
@@ -131,12 +145,15 @@ result<sched::actor_options> make_actor_options(sched::context& here, const acto
   return s;
 }
 
-result<sched::cell_extra*> make_call_extra(sched::context& here, sched::actor_core& a, const call_options& o) {
-  if (o.deadline < o.deadline.zero()) return bad_value("deadline", std::to_string(o.deadline.count()) + " ns", "zero or more");
+result<sched::cell_extra*> make_call_extra(sched::context& here, sched::actor_core& a,
+                                           const call_options& o) {
+  if (o.deadline < o.deadline.zero())
+    return bad_value("deadline", std::to_string(o.deadline.count()) + " ns", "zero or more");
   auto extra = std::unique_ptr<sched::cell_extra>(new (std::nothrow) sched::cell_extra);
   if (extra == nullptr) return error(errc::no_memory, error_layer::runtime);
   extra->name = o.name;
-  if (o.deadline > o.deadline.zero()) extra->deadline_ns = base::deadline_after(sched::now_ns(here), o.deadline);
+  if (o.deadline > o.deadline.zero())
+    extra->deadline_ns = base::deadline_after(sched::now_ns(here), o.deadline);
   if (!o.concurrency_group.empty()) {
     sched::actor_extra* more = a.more.load(std::memory_order_acquire);
     if (more != nullptr)
@@ -144,17 +161,21 @@ result<sched::cell_extra*> make_call_extra(sched::context& here, sched::actor_co
         if (g->name == o.concurrency_group) extra->group = g.get();
     if (extra->group == nullptr)
       return error(errc::not_found, error_layer::runtime,
-                   {"the actor " + std::string(a.type->name) + " has no concurrency group '" + o.concurrency_group + "'",
+                   {"the actor " + std::string(a.type->name) + " has no concurrency group '" +
+                        o.concurrency_group + "'",
                     "", "", ""});
   }
   return extra.release();
 }
 
 error gone_error(const sched::actor_core* a) {
-  if (a == nullptr) return error(errc::invalid_ref, error_layer::runtime, {"the actor handle is empty", "", "", ""});
+  if (a == nullptr)
+    return error(errc::invalid_ref, error_layer::runtime,
+                 {"the actor handle is empty", "", "", ""});
   error why = sched::death_of(*a);
   if (why.code() != errc::ok) return why;
-  return error(errc::stopped, error_layer::runtime, {"the actor's runtime has stopped", "", "", ""});
+  return error(errc::stopped, error_layer::runtime,
+               {"the actor's runtime has stopped", "", "", ""});
 }
 
 void make_orphan(sched::actor_core& a, error why) noexcept {
@@ -165,21 +186,24 @@ void make_orphan(sched::actor_core& a, error why) noexcept {
   a.stage.store(sched::actor_core::life::orphan, std::memory_order_release);
 }
 
-result<sched::actor_core*> find_named(sched::context& here, std::string_view name_space, std::string_view name,
-                                      const sched::actor_type& type) {
+result<sched::actor_core*> find_named(sched::context& here, std::string_view name_space,
+                                      std::string_view name, const sched::actor_type& type) {
   sched::actor_core* found = nullptr;
-  sched::find_actor(here, name_space, name, [](void* user, sched::actor_core* a) {
-    *static_cast<sched::actor_core**>(user) = a;
-  }, &found);
+  sched::find_actor(
+      here, name_space, name,
+      [](void* user, sched::actor_core* a) { *static_cast<sched::actor_core**>(user) = a; },
+      &found);
   if (found == nullptr || found->type == &type) return found;
   std::string actual(found->type->name);
   sched::drop_handle(*found);
-  return error(errc::invalid_argument, error_layer::runtime,
-               {"the actor '" + std::string(name) + "' is a " + actual + ", not a " + std::string(type.name), "", "", ""});
+  return error(
+      errc::invalid_argument, error_layer::runtime,
+      {"the actor '" + std::string(name) + "' is a " + actual + ", not a " + std::string(type.name),
+       "", "", ""});
 }
 
-sched::actor_core* await_named(sched::context& here, std::string_view name_space, std::string_view name,
-                               const sched::actor_type& type) {
+sched::actor_core* await_named(sched::context& here, std::string_view name_space,
+                               std::string_view name, const sched::actor_type& type) {
   constexpr int looks_max = 1000;  // its constructor's call follows within nanoseconds
   for (int look = 0; look < looks_max; ++look) {
     auto found = find_named(here, name_space, name, type);

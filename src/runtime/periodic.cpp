@@ -7,8 +7,8 @@ inline namespace BEAMLET_ABI {
 
 namespace detail {
 
-/// Shared by the handle and by the run that is queued. The next run is a delayed task, so that it ends with the
-/// runtime as every task does.
+/// Shared by the handle and by the run that is queued. The next run is a delayed task, so that it
+/// ends with the runtime as every task does.
 struct periodic_core {
   runtime_core* runtime;
   std::chrono::nanoseconds interval;
@@ -22,17 +22,21 @@ void queue_next_run(const std::shared_ptr<periodic_core>& core) {
   task_options options;
   options.name = "periodic";
   options.delay = core->interval;
-  runtime_handle(core->runtime).task([core] {
-    if (core->stopped.load(std::memory_order_acquire)) return;
-    core->function();
-    if (!core->stopped.load(std::memory_order_acquire)) queue_next_run(core);
-  }).options(std::move(options)).remote();
+  runtime_handle(core->runtime)
+      .task([core] {
+        if (core->stopped.load(std::memory_order_acquire)) return;
+        core->function();
+        if (!core->stopped.load(std::memory_order_acquire)) queue_next_run(core);
+      })
+      .options(std::move(options))
+      .remote();
 }
 
 }  // namespace
 }  // namespace detail
 
-periodic_task runtime_handle::start_periodic(std::chrono::nanoseconds interval, std::function<void()> function) const {
+periodic_task runtime_handle::start_periodic(std::chrono::nanoseconds interval,
+                                             std::function<void()> function) const {
   auto core = std::make_shared<detail::periodic_core>();
   core->runtime = core_;
   core->interval = std::max(interval, std::chrono::nanoseconds(std::chrono::milliseconds(1)));

@@ -22,21 +22,26 @@ constexpr std::size_t timeline_events_max = std::size_t{1} << 24;
 
 error bad_option(const char* name, const std::string& value, const std::string& range) {
   return error(errc::invalid_argument, error_layer::runtime,
-               {"runtime_options::" + std::string(name) + " is " + value + "; it must be " + range, "", "", ""});
+               {"runtime_options::" + std::string(name) + " is " + value + "; it must be " + range,
+                "", "", ""});
 }
 
 result<void> check_options(const runtime_options& o) {
   if (o.workers.value_or(1) > workers_max)
-    return bad_option("workers", std::to_string(*o.workers), "at most " + std::to_string(workers_max));
+    return bad_option("workers", std::to_string(*o.workers),
+                      "at most " + std::to_string(workers_max));
   if (o.spare_threads_max > spare_threads_limit)
-    return bad_option("spare_threads_max", std::to_string(o.spare_threads_max), "at most " + std::to_string(spare_threads_limit));
+    return bad_option("spare_threads_max", std::to_string(o.spare_threads_max),
+                      "at most " + std::to_string(spare_threads_limit));
   if (o.blocking_threads_max == 0 || o.blocking_threads_max > blocking_threads_limit)
     return bad_option("blocking_threads_max", std::to_string(o.blocking_threads_max),
                       "between 1 and " + std::to_string(blocking_threads_limit));
   if (o.stack_bytes != 0 && o.stack_bytes < stack_bytes_min)
-    return bad_option("stack_bytes", std::to_string(o.stack_bytes), "0 or at least " + std::to_string(stack_bytes_min));
+    return bad_option("stack_bytes", std::to_string(o.stack_bytes),
+                      "0 or at least " + std::to_string(stack_bytes_min));
   if (o.timeline_events > timeline_events_max)
-    return bad_option("timeline_events", std::to_string(o.timeline_events), "at most " + std::to_string(timeline_events_max));
+    return bad_option("timeline_events", std::to_string(o.timeline_events),
+                      "at most " + std::to_string(timeline_events_max));
   if (o.tasks_max == 0) return bad_option("tasks_max", "0", "at least 1");
   if (o.uv_loop != nullptr && o.simulated_port != nullptr)
     return bad_option("simulated_port", "set beside uv_loop", "the only one of the two");
@@ -75,15 +80,18 @@ result<void> fill_ledger(sched::scheduler& home, const runtime_options& o, unsig
     BEAMLET_TRY(auto amount, parse_amount(units, name));
     BEAMLET_TRY(auto id, home.names.intern(name));
     if (id == resource::cpu)
-      return error(errc::invalid_argument, error_layer::runtime,
-                   {"runtime_options::resources names 'cpu', which follows from `workers`", "", "", ""});
+      return error(
+          errc::invalid_argument, error_layer::runtime,
+          {"runtime_options::resources names 'cpu', which follows from `workers`", "", "", ""});
     all.push_back({id, amount});
   }
   if (home.resources.grow(all)) return {};
-  return error(errc::invalid_argument, error_layer::runtime, {"runtime_options::resources add up to too much", "", "", ""});
+  return error(errc::invalid_argument, error_layer::runtime,
+               {"runtime_options::resources add up to too much", "", "", ""});
 }
 
-/// True on a thread of the runtime itself, or inside one of its callbacks: it cannot wait for its own end.
+/// True on a thread of the runtime itself, or inside one of its callbacks: it cannot wait for its
+/// own end.
 bool is_inside(sched::scheduler& home) {
   sched::context* here = sched::this_context;
   if (here == nullptr || here->owner.load(std::memory_order_relaxed) != &home) return false;
@@ -119,7 +127,8 @@ result<runtime> runtime::start(const runtime_options& options) {
 runtime::~runtime() {
   detail::runtime_core* core = std::exchange(core_, nullptr);
   if (core == nullptr) return;
-  // In a fork the threads are gone and their locks may be held for ever: what is here is left alone.
+  // In a fork the threads are gone and their locks may be held for ever: what is here is left
+  // alone.
   if (core->fork_generation != ports::fork_generation()) return;
   if (!is_inside(*core->home)) {
     destroy_core(core);
@@ -128,28 +137,35 @@ runtime::~runtime() {
   core->home->now.store(sched::phase::cancelling, std::memory_order_seq_cst);
   ports::thread_options t;
   t.name = "beamlet-end";
-  auto reaper = ports::thread::start(t, [](void* c) { destroy_core(static_cast<detail::runtime_core*>(c)); }, core);
+  auto reaper = ports::thread::start(
+      t, [](void* c) { destroy_core(static_cast<detail::runtime_core*>(c)); }, core);
   if (reaper.has_value()) reaper->detach();
 }
 
 result<stop_report> runtime::stop(const stop_options& options) {
   if (core_ == nullptr) return error(errc::stopped, error_layer::runtime);
-  if (core_->fork_generation != ports::fork_generation()) return error(errc::forked, error_layer::runtime);
+  if (core_->fork_generation != ports::fork_generation())
+    return error(errc::forked, error_layer::runtime);
   if (is_inside(*core_->home))
     return error(errc::would_deadlock, error_layer::runtime,
-                 {"stop was called from one of the runtime's own tasks or callbacks, which it would wait for", "", "", ""});
+                 {"stop was called from one of the runtime's own tasks or callbacks, which it "
+                  "would wait for",
+                  "", "", ""});
   return core_->home->stop(options);
 }
 
-// -- runtime_handle -----------------------------------------------------------------------------------------
+// -- runtime_handle
 
 sched::scheduler& runtime_handle::scheduler() const noexcept {
-  BEAMLET_ASSERT(core_ != nullptr, "the runtime is empty: default-constructed, moved from, or outside of a task");
+  BEAMLET_ASSERT(core_ != nullptr,
+                 "the runtime is empty: default-constructed, moved from, or outside of a task");
   return *core_->home;
 }
 
 std::string_view runtime_handle::name_space() const noexcept { return core_->name_space; }
-unsigned runtime_handle::workers() const noexcept { return core_->home->solo ? 0 : core_->home->workers_wanted; }
+unsigned runtime_handle::workers() const noexcept {
+  return core_->home->solo ? 0 : core_->home->workers_wanted;
+}
 runtime_stats runtime_handle::stats() const { return sched::collect_stats(scheduler()); }
 std::string runtime_handle::dump() const { return sched::dump_state(scheduler()); }
 
@@ -159,7 +175,8 @@ result<void> runtime_handle::write_timeline(const std::string& path) const {
                  {"the timeline is off: start the runtime with timeline_events > 0", "", "", ""});
   std::string text = sched::timeline_json(scheduler());
   std::FILE* file = std::fopen(path.c_str(), "wb");
-  if (file == nullptr) return error(errc::io, error_layer::runtime, {"cannot open '" + path + "'", "", "", ""}, errno);
+  if (file == nullptr)
+    return error(errc::io, error_layer::runtime, {"cannot open '" + path + "'", "", "", ""}, errno);
   std::size_t written = std::fwrite(text.data(), 1, text.size(), file);
   int closed = std::fclose(file);
   if (written == text.size() && closed == 0) return {};
@@ -169,7 +186,9 @@ result<void> runtime_handle::write_timeline(const std::string& path) const {
 void runtime_handle::kill_core(sched::actor_core* a) const noexcept {
   sched::context* here = sched::context_in(scheduler());
   if (a == nullptr || here == nullptr) return;
-  sched::kill_actor(*here, *a, error(errc::actor_died, error_layer::runtime, {"the actor was killed", "", "", ""}));
+  sched::kill_actor(
+      *here, *a,
+      error(errc::actor_died, error_layer::runtime, {"the actor was killed", "", "", ""}));
 }
 
 namespace detail {
@@ -179,8 +198,11 @@ std::uint64_t deadline_of(sched::context& here, std::chrono::nanoseconds timeout
   return base::deadline_after(sched::now_ns(here), timeout);
 }
 
-result<void> wait_for(sched::scheduler& home, sched::cell* x, std::chrono::nanoseconds timeout) noexcept {
-  if (x == nullptr) return error(errc::invalid_ref, error_layer::runtime, {"the ref is empty or was moved from", "", "", ""});
+result<void> wait_for(sched::scheduler& home, sched::cell* x,
+                      std::chrono::nanoseconds timeout) noexcept {
+  if (x == nullptr)
+    return error(errc::invalid_ref, error_layer::runtime,
+                 {"the ref is empty or was moved from", "", "", ""});
   if (x->sealed()) return {};
   sched::context* here = sched::context_in(home);
   if (here == nullptr) return error(errc::no_memory, error_layer::runtime);
@@ -189,8 +211,8 @@ result<void> wait_for(sched::scheduler& home, sched::cell* x, std::chrono::nanos
   return sched::wait_sealed(*here, *x, deadline_of(*here, timeout));
 }
 
-result<void> wait_for_some(sched::scheduler& home, sched::cell* const* cells, std::size_t size, std::size_t count,
-                           std::chrono::nanoseconds timeout) noexcept {
+result<void> wait_for_some(sched::scheduler& home, sched::cell* const* cells, std::size_t size,
+                           std::size_t count, std::chrono::nanoseconds timeout) noexcept {
   sched::context* here = sched::context_in(home);
   if (here == nullptr) return error(errc::no_memory, error_layer::runtime);
   BEAMLET_TRY_VOID(check_fork(home));
@@ -202,12 +224,13 @@ result<void> check_fork(sched::scheduler& home) noexcept {
   if (core->fork_generation == ports::fork_generation()) return {};
   home.now.store(sched::phase::forked, std::memory_order_relaxed);
   return error(errc::forked, error_layer::runtime,
-               {"the runtime was started before the fork and has no threads here; start another", "", "", ""});
+               {"the runtime was started before the fork and has no threads here; start another",
+                "", "", ""});
 }
 
 }  // namespace detail
 
-// -- this_task ----------------------------------------------------------------------------------------------
+// -- this_task
 
 namespace this_task {
 
@@ -246,7 +269,8 @@ runtime_handle runtime() noexcept {
 result<void> this_actor::exit() noexcept {
   sched::context* here = sched::this_context;
   if (here == nullptr || here->depth == 0 || sched::current_actor(*here) == nullptr)
-    return error(errc::not_found, error_layer::runtime, {"no actor's method runs on this thread", "", "", ""});
+    return error(errc::not_found, error_layer::runtime,
+                 {"no actor's method runs on this thread", "", "", ""});
   sched::exit_current_actor(*here);
   return {};
 }

@@ -44,7 +44,8 @@ std::vector<sched::cell*> scope::counted_copy() const {
 
 result<void> scope::join(std::chrono::nanoseconds timeout) {
   std::vector<sched::cell*> all = counted_copy();
-  auto waited = detail::wait_for_some(runtime_.scheduler(), all.data(), all.size(), all.size(), timeout);
+  auto waited =
+      detail::wait_for_some(runtime_.scheduler(), all.data(), all.size(), all.size(), timeout);
   error failure;
   {
     std::lock_guard hold(lock_);

@@ -9,11 +9,11 @@
 #include "sched/actor_extra.hpp"
 #include "sched/actor_turn.hpp"
 #include "sched/frames.hpp"
+#include "sched/internal.hpp"
 #include "sched/no_throw.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/statistics.hpp"
 #include "sched/timeline.hpp"
-#include "sched/internal.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -21,8 +21,8 @@ namespace sched {
 
 namespace {
 
-constexpr int calls_per_turn = 256;          // then others get the worker
-constexpr std::size_t retired_actors = 64;   // freed together: one heavy fence for all
+constexpr int calls_per_turn = 256;         // then others get the worker
+constexpr std::size_t retired_actors = 64;  // freed together: one heavy fence for all
 
 using life = actor_core::life;
 
@@ -32,13 +32,15 @@ void fail_message(context& here, actor_core& a, cell& m) noexcept {
   bool stopping = here.face->now.load(std::memory_order_relaxed) >= phase::cancelling;
   if (stopping) {
     here.home().dropped.fetch_add(1, std::memory_order_relaxed);
-    m.set_failure(error(errc::stopped, error_layer::sched,
-                        {"the runtime stopped before the call was started", "", function_name(m), ""}));
+    m.set_failure(
+        error(errc::stopped, error_layer::sched,
+              {"the runtime stopped before the call was started", "", function_name(m), ""}));
   } else {
     error death = death_of(a);
-    m.set_failure(error(errc::actor_died, error_layer::sched,
-                        {"the actor " + std::string(a.type->name) + " has ended", "", function_name(m),
-                         death.code() == errc::ok ? std::string() : death.describe()}));
+    m.set_failure(
+        error(errc::actor_died, error_layer::sched,
+              {"the actor " + std::string(a.type->name) + " has ended", "", function_name(m),
+               death.code() == errc::ok ? std::string() : death.describe()}));
   }
 }
 
@@ -46,14 +48,16 @@ void fail_message(context& here, actor_core& a, cell& m) noexcept {
 void tell_unheard(context& here, const cell& m) noexcept {
   scheduler& home = here.home();
   if (!home.log.enabled(log_level::warning)) return;
-  home.log.write(log_level::warning, error_layer::sched, now_ns(here), "a call that nobody waits for failed: " + m.failure().describe());
+  home.log.write(log_level::warning, error_layer::sched, now_ns(here),
+                 "a call that nobody waits for failed: " + m.failure().describe());
 }
 
 void seal_message(context& here, cell& m, outcome how) noexcept {
   counters::raise(here.count.completed);
   counters::raise(here.count.messages);
   if (how == outcome::failed)
-    counters::raise(m.failure().code() == errc::cancelled ? here.count.cancelled : here.count.failed);
+    counters::raise(m.failure().code() == errc::cancelled ? here.count.cancelled
+                                                          : here.count.failed);
   std::uintptr_t state = how == outcome::value ? cell::value : cell::failed;
   if (m.references.load(std::memory_order_acquire) == 1) {  // nobody waits and nobody will
     m.state.store(state, std::memory_order_relaxed);
@@ -73,8 +77,10 @@ bool refuse_call(context& here, actor_core& a, cell& m) noexcept {
   } else {
     std::uint32_t flags = m.unmet.load(std::memory_order_relaxed);
     cell_extra* extra = m.extra.load(std::memory_order_relaxed);
-    bool ancestor = here.face->ancestors_matter.load(std::memory_order_relaxed) && ancestor_cancelled(m);
-    bool late = extra != nullptr && extra->deadline_ns != forever && now_ns(here) > extra->deadline_ns;
+    bool ancestor =
+        here.face->ancestors_matter.load(std::memory_order_relaxed) && ancestor_cancelled(m);
+    bool late =
+        extra != nullptr && extra->deadline_ns != forever && now_ns(here) > extra->deadline_ns;
     if (!(flags & cell::cancelled) && !ancestor && !late) return false;
     drop_arguments(m);
     m.set_failure(error(late ? errc::deadline : errc::cancelled, error_layer::sched,
@@ -150,7 +156,8 @@ void run_in_turn(context& here, actor_core& a, cell& m) noexcept {
   }
   bool may_suspend = (m.unmet.load(std::memory_order_relaxed) & cell::may_suspend) != 0;
   if (may_suspend) a.running_calls.fetch_add(1, std::memory_order_relaxed);
-  if (may_suspend) m.add_reference();  // the suspended call may end on another worker before we look
+  if (may_suspend)
+    m.add_reference();  // the suspended call may end on another worker before we look
   outcome how = run_call(here, a, m);
   if (how == outcome::suspended) {
     if (a.suspended != nullptr) a.suspended->release();
@@ -168,7 +175,8 @@ void run_in_turn(context& here, actor_core& a, cell& m) noexcept {
 
 bool busy(const actor_core& a) noexcept {
   std::uint32_t calls = a.running_calls.load(std::memory_order_acquire);
-  return calls >= a.concurrency && !(a.concurrency == 1 && a.type->reentrant && calls < reentrant_calls_max);
+  return calls >= a.concurrency &&
+         !(a.concurrency == 1 && a.type->reentrant && calls < reentrant_calls_max);
 }
 
 void unlist(actor_core& a) noexcept {
@@ -184,21 +192,22 @@ void destroy_state(actor_core& a) noexcept {
   if (cell* call = std::exchange(a.suspended, nullptr)) call->release();
   release_name(a);
   if (std::exchange(a.constructed, false)) a.type->destroy_state(a);
-  if (actor_extra* extra = a.more.load(std::memory_order_acquire); extra != nullptr && !extra->needs.empty())
+  if (actor_extra* extra = a.more.load(std::memory_order_acquire);
+      extra != nullptr && !extra->needs.empty())
     give_actor_needs(*a.home, *extra);
   a.stage.store(life::dead, std::memory_order_release);
 }
 
-/// At the end of a turn with nothing left: the state of a dying actor goes, the actor of no handle goes.
-/// True: the actor is gone for good and its memory's last reference with it.
+/// At the end of a turn with nothing left: the state of a dying actor goes, the actor of no handle
+/// goes. True: the actor is gone for good and its memory's last reference with it.
 bool settle_actor(actor_core& a) noexcept {
   if (a.running_calls.load(std::memory_order_acquire) != 0) return false;
   actor_extra* extra = a.more.load(std::memory_order_acquire);
   if (extra != nullptr && extra->group_calls.load(std::memory_order_acquire) != 0) return false;
   bool nothing_held = extra == nullptr || extra->held.empty();
   // In this order: what the last handle has sent is there before the handle goes.
-  bool unused = a.handles.load(std::memory_order_acquire) == 0 && nothing_held && a.batch == nullptr &&
-                mailbox_reader(a).empty();
+  bool unused = a.handles.load(std::memory_order_acquire) == 0 && nothing_held &&
+                a.batch == nullptr && mailbox_reader(a).empty();
   life stage = a.stage.load(std::memory_order_acquire);
   if (stage == life::dying || (unused && stage == life::alive)) destroy_state(a);
   if (!unused || a.stage.load(std::memory_order_acquire) != life::dead) return false;
@@ -223,7 +232,8 @@ void fail_held(context& here, actor_core& a) noexcept {
 }
 
 /// Runs what may run. False: the turn was given up for others to go first.
-bool run_mail(context& here, actor_core& a, std::uint64_t mail, cell* until, int& budget, bool& parked) noexcept {
+bool run_mail(context& here, actor_core& a, std::uint64_t mail, cell* until, int& budget,
+              bool& parked) noexcept {
   mailbox_reader mailbox(a);
   mailbox.accept(mail);
   parked = false;
@@ -336,7 +346,7 @@ cell* blocker_of(context& here, actor_core& a, cell& m) noexcept {
   return found;
 }
 
-// -- handles and the end ------------------------------------------------------------------------------------
+// -- handles and the end
 
 bool try_add_handle(actor_core& a) noexcept {
   std::uint32_t seen = a.handles.load(std::memory_order_relaxed);
@@ -384,8 +394,8 @@ void kill_actor(context&, actor_core& a, error why) noexcept {
     if (extra->death.code() == errc::ok) extra->death = std::move(why);
   }
   life seen = a.stage.load(std::memory_order_acquire);
-  while (seen < life::dying && !a.stage.compare_exchange_weak(seen, life::dying, std::memory_order_acq_rel)) {
-  }
+  while (seen < life::dying &&
+         !a.stage.compare_exchange_weak(seen, life::dying, std::memory_order_acq_rel)) {}
   release_name(a);
   cancel_calls_of(a);
   raise_turn(a);
@@ -394,7 +404,9 @@ void kill_actor(context&, actor_core& a, error why) noexcept {
 
 void exit_current_actor(context& here) noexcept {
   if (actor_core* a = current_actor(here))
-    kill_actor(here, *a, error(errc::actor_died, error_layer::sched, {"the actor left by itself", "", "", ""}));
+    kill_actor(
+        here, *a,
+        error(errc::actor_died, error_layer::sched, {"the actor left by itself", "", "", ""}));
 }
 
 actor_core* current_actor(const context& here) noexcept {
@@ -426,12 +438,12 @@ void retire_actor(actor_core& a) noexcept {
     if (home.retired_actors.size() < retired_actors) return;
     due.swap(home.retired_actors);
   }
-  // A reader of a message's actor marks it, then looks whether the message is still pending (wait.cpp).
+  // A reader of a message's actor marks it, then looks whether the message is still pending
+  // (wait.cpp).
   ports::heavy_fence();
   std::vector<const actor_core*> marked;
   for_each_context(home, [&](context& c) {
-    if (const actor_core* h = c.hazard.load(std::memory_order_acquire))
-      try_push_back(marked, h);
+    if (const actor_core* h = c.hazard.load(std::memory_order_acquire)) try_push_back(marked, h);
   });
   for (actor_core* dead : due) {
     bool in_use = std::find(marked.begin(), marked.end(), dead) != marked.end();

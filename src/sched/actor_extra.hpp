@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What only some actors have: a name, groups, calls held back for their arguments, an exact bound, a cause of death.
+// What only some actors have: a name, groups, calls held back for their arguments, an exact bound,
+// a cause of death.
 
 #include <cstdint>
 #include <memory>
@@ -51,10 +52,10 @@ struct concurrency_group {
 
 struct actor_extra {
   std::mutex lock;
-  cell_list exact;  // the mailbox of drop_oldest and keep_latest; under the lock
+  cell_list exact;              // the mailbox of drop_oldest and keep_latest; under the lock
   cell* constructor = nullptr;  // beside `exact`, which might drop it; under the lock
   bool constructor_came = false;
-  error death;      // under the lock
+  error death;  // under the lock
   std::string name, name_space;
   std::vector<quantity> needs;
   std::vector<held_calls> held;  // the turn's own from here on

@@ -11,11 +11,14 @@ namespace sched {
 
 struct actor_extra;
 
-/// Takes messages out during one turn; what it has taken but not run goes back to the actor at the end.
+/// Takes messages out during one turn; what it has taken but not run goes back to the actor at the
+/// end.
 class mailbox_reader {
  public:
   explicit mailbox_reader(actor_core& a) noexcept
-      : a_(a), batch_(a.batch), left_(batch_ != nullptr ? a.batch_left.load(std::memory_order_relaxed) : 0) {
+      : a_(a),
+        batch_(a.batch),
+        left_(batch_ != nullptr ? a.batch_left.load(std::memory_order_relaxed) : 0) {
     a.batch = nullptr;
   }
   mailbox_reader(const mailbox_reader&) = delete;
@@ -46,8 +49,8 @@ void raise_turn(actor_core& a) noexcept;
 /// True when a call to `a` runs further down on this very stack.
 bool runs_below(const context& here, const actor_core& a) noexcept;
 /// Sleeps on `word` as a parked get does (a spare may step in); returns after at most `timeout_ns`.
-void wait_parked(context& here, std::atomic<std::uint32_t>& word, std::uint32_t seen, std::uint64_t timeout_ns,
-                 cell& why) noexcept;
+void wait_parked(context& here, std::atomic<std::uint32_t>& word, std::uint32_t seen,
+                 std::uint64_t timeout_ns, cell& why) noexcept;
 
 }  // namespace sched
 }  // namespace BEAMLET_ABI

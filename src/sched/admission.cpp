@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a task with options passes before it may run: its start time, its resources, the kind of thread it needs.
+// What a task with options passes before it may run: its start time, its resources, the kind of
+// thread it needs.
 
 #include "beamlet/sched/engine.hpp"
 #include "sched/actor_extra.hpp"
@@ -13,7 +14,8 @@ namespace sched {
 
 namespace {
 
-constexpr std::uint64_t blocking_idle_ns = 5'000'000'000;  // an unused thread for blocking tasks ends after this
+constexpr std::uint64_t blocking_idle_ns =
+    5'000'000'000;                    // an unused thread for blocking tasks ends after this
 constexpr unsigned skipped_max = 64;  // how many smaller tasks may pass the first that does not fit
 
 /// Starts a task (`of`) at its time. Owns the queue's reference of the task until then.
@@ -30,7 +32,8 @@ void fail_admission(cell& x, errc code, const char* text) noexcept {
 bool delay(scheduler& home, cell& x, cell_extra& extra) noexcept {
   if (extra.start_ns == 0 || extra.start_ns <= home.port->now_ns()) return false;
   bool ends = home.now.load(std::memory_order_relaxed) >= phase::cancelling;
-  if (ends || (x.unmet.load(std::memory_order_acquire) & cell::cancelled)) return false;  // refused when it is claimed
+  if (ends || (x.unmet.load(std::memory_order_acquire) & cell::cancelled))
+    return false;  // refused when it is claimed
   auto* d = new (std::nothrow) delayed_start;
   if (d == nullptr) {
     fail_admission(x, errc::no_memory, "no memory for a delayed task");
@@ -146,11 +149,12 @@ result<void> scheduler::check_feasible(const std::vector<quantity>& needs) {
   if (resources.feasible(needs)) return {};
   for (const quantity& q : needs)
     if (q.amount > resources.total(q.resource))
-      return error(errc::infeasible, error_layer::sched,
-                   {"asks for " + std::to_string(static_cast<double>(q.amount) / amount_per_unit) + " of '" +
-                        std::string(names.name(q.resource)) + "', of which this node has " +
-                        std::to_string(static_cast<double>(resources.total(q.resource)) / amount_per_unit),
-                    "", "", ""});
+      return error(
+          errc::infeasible, error_layer::sched,
+          {"asks for " + std::to_string(static_cast<double>(q.amount) / amount_per_unit) + " of '" +
+               std::string(names.name(q.resource)) + "', of which this node has " +
+               std::to_string(static_cast<double>(resources.total(q.resource)) / amount_per_unit),
+           "", "", ""});
   return error(errc::infeasible, error_layer::sched);
 }
 
@@ -163,7 +167,7 @@ void give_actor_needs(scheduler& home, actor_extra& extra) noexcept {
   home.admit_waiting();
 }
 
-// -- blocking tasks -----------------------------------------------------------------------------------------
+// -- blocking tasks
 
 void scheduler::run_blocking(cell& x) noexcept {
   bool start_thread = false;

@@ -19,7 +19,8 @@ void mark_frames(scheduler& home, F matches) noexcept {
   for (frame* f = home.frames_all; f != nullptr; f = f->all) {
     std::uint32_t generation = f->generation.load(std::memory_order_acquire);
     if (!matches(*f)) continue;
-    f->cancelled.store(generation, std::memory_order_release);  // stale when it ended meanwhile: harmless
+    f->cancelled.store(generation,
+                       std::memory_order_release);  // stale when it ended meanwhile: harmless
   }
 }
 
@@ -53,7 +54,8 @@ void cancel_calls_of(actor_core& a) noexcept {
   scheduler& home = *a.home;
   home.ancestors_matter.store(true, std::memory_order_seq_cst);
   mark_frames(home, [&](frame& f) {
-    return f.actor.load(std::memory_order_acquire) == &a && f.running.load(std::memory_order_acquire) != nullptr;
+    return f.actor.load(std::memory_order_acquire) == &a &&
+           f.running.load(std::memory_order_acquire) != nullptr;
   });
   wake_cancelled_coroutines(home);
 }

@@ -10,7 +10,8 @@ namespace sched {
 
 namespace {
 
-/// Cells whose count fell to zero inside another cell's destructor on this thread wait here for their turn.
+/// Cells whose count fell to zero inside another cell's destructor on this thread wait here for
+/// their turn.
 struct destroy_queue {
   cell* head;
   bool busy;
@@ -31,7 +32,8 @@ void push_chain(cell& target, waiter* first) noexcept {
     }
     last->next = reinterpret_cast<waiter*>(seen);
   } while (!target.state.compare_exchange_weak(seen, reinterpret_cast<std::uintptr_t>(first),
-                                               std::memory_order_acq_rel, std::memory_order_acquire));
+                                               std::memory_order_acq_rel,
+                                               std::memory_order_acquire));
 }
 
 }  // namespace
@@ -72,7 +74,8 @@ bool add_waiter(cell& target, waiter& w) noexcept {
     if (seen != cell::waiting && !is_list(seen)) return false;
     w.next = reinterpret_cast<waiter*>(seen);
   } while (!target.state.compare_exchange_weak(seen, reinterpret_cast<std::uintptr_t>(&w),
-                                               std::memory_order_acq_rel, std::memory_order_acquire));
+                                               std::memory_order_acq_rel,
+                                               std::memory_order_acquire));
   return true;
 }
 

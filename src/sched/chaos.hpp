@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Test-only: random delays at the points where threads meet, and three planted bugs which the stress tests must
-// catch. Without BEAMLET_CHAOS every call here is nothing.
+// Test-only: random delays at the points where threads meet, and three planted bugs which the
+// stress tests must catch. Without BEAMLET_CHAOS every call here is nothing.
 
 #include <cstdint>
 

@@ -23,12 +23,13 @@ struct live_schedulers {
   std::vector<scheduler*> list;
 };
 live_schedulers& all_live() {
-  static live_schedulers* only = new live_schedulers;  // never destroyed: threads may end after main does
+  static live_schedulers* only =
+      new live_schedulers;  // never destroyed: threads may end after main does
   return *only;
 }
 
-/// What one thread remembers of the schedulers it has used. It owns its contexts, so that `this_context` never
-/// dangles; a scheduler that ends takes its address out of them.
+/// What one thread remembers of the schedulers it has used. It owns its contexts, so that
+/// `this_context` never dangles; a scheduler that ends takes its address out of them.
 struct thread_contexts {
   std::vector<std::unique_ptr<context>> mine;
   ~thread_contexts() {
@@ -54,7 +55,8 @@ context* make_foreign_context(scheduler& home) noexcept {
   c->stack_low = ports::current_stack().low;
   c->timeline = home.make_timeline();
   auto& mine = remembered().mine;
-  std::erase_if(mine, [](auto& old) { return old->owner.load(std::memory_order_acquire) == nullptr; });
+  std::erase_if(mine,
+                [](auto& old) { return old->owner.load(std::memory_order_acquire) == nullptr; });
   if (c->current == nullptr || !try_push_back(mine, std::move(made))) return nullptr;
   std::lock_guard hold(home.contexts_lock);
   if (try_push_back(home.foreign, c)) return c;
@@ -75,7 +77,8 @@ void unregister_live(scheduler& s) {
   std::lock_guard hold(live.lock);
   live.list.erase(std::remove(live.list.begin(), live.list.end(), &s), live.list.end());
   std::lock_guard hold_contexts(s.contexts_lock);
-  for (context* c : s.foreign) c->owner.store(nullptr, std::memory_order_release);  // its last reader
+  for (context* c : s.foreign)
+    c->owner.store(nullptr, std::memory_order_release);  // its last reader
   s.foreign.clear();
 }
 
@@ -86,14 +89,17 @@ bool is_live(const scheduler* s) noexcept {
 }
 
 context* find_context(scheduler& home) noexcept {
-  // That of a scheduler which has ended is no worker's any more, and goes when the next one is made.
-  if (this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == nullptr) this_context = nullptr;
+  // That of a scheduler which has ended is no worker's any more, and goes when the next one is
+  // made.
+  if (this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == nullptr)
+    this_context = nullptr;
   context* found = nullptr;
   for (auto& c : remembered().mine)
     if (c->owner.load(std::memory_order_relaxed) == &home) found = c.get();
   if (found == nullptr) found = make_foreign_context(home);
   // A worker of another runtime keeps its own context current.
-  bool foreign_here = this_context == nullptr || (this_context->self == nullptr && !this_context->on_loop);
+  bool foreign_here =
+      this_context == nullptr || (this_context->self == nullptr && !this_context->on_loop);
   if (found != nullptr && foreign_here) this_context = found;
   return found;
 }
@@ -112,7 +118,7 @@ void scheduler::forget_foreign_context(context& ended) noexcept {
   foreign.erase(std::remove(foreign.begin(), foreign.end(), &ended), foreign.end());
 }
 
-// -- functions ----------------------------------------------------------------------------------------------
+// -- functions
 
 std::uint32_t find_function(context& here, const function_identity& identity) noexcept {
   scheduler& home = here.home();
@@ -136,7 +142,8 @@ std::uint32_t named_function(context& here, std::string_view name) noexcept {
   std::uint32_t index = 0;
   try_allocate([&] {
     std::lock_guard hold(home.functions_lock);
-    auto [at, fresh] = home.function_by_name.try_emplace(std::string(name), home.function_names.size());
+    auto [at, fresh] =
+        home.function_by_name.try_emplace(std::string(name), home.function_names.size());
     index = at->second;
     if (fresh) home.function_names.emplace_back(name);
   });
@@ -144,11 +151,13 @@ std::uint32_t named_function(context& here, std::string_view name) noexcept {
 }
 
 std::string function_name(const cell& x) {
-  if (auto* extra = x.extra.load(std::memory_order_acquire); extra != nullptr && !extra->name.empty())
+  if (auto* extra = x.extra.load(std::memory_order_acquire);
+      extra != nullptr && !extra->name.empty())
     return extra->name;
   scheduler& home = *x.home;
   std::lock_guard hold(home.functions_lock);
-  return x.function < home.function_names.size() ? home.function_names[x.function] : std::string("other");
+  return x.function < home.function_names.size() ? home.function_names[x.function]
+                                                 : std::string("other");
 }
 
 }  // namespace sched

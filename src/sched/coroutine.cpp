@@ -67,7 +67,8 @@ void set_awaiting(coroutine_root& r, cell* x) noexcept {
 
 /// Its next wait fails: it was cancelled, or its runtime ends.
 bool must_end(const coroutine_root& r) noexcept {
-  return r.home->now.load(std::memory_order_relaxed) >= phase::cancelling || attempt_cancelled(*r.attempt);
+  return r.home->now.load(std::memory_order_relaxed) >= phase::cancelling ||
+         attempt_cancelled(*r.attempt);
 }
 
 /// Runs until the coroutine waits for something outside, or has finished.
@@ -99,10 +100,12 @@ bool advance(coroutine_root& r) noexcept {
   }
 }
 
-/// The coroutine's own attempt is current while it runs, so that its children have one parent across waits.
+/// The coroutine's own attempt is current while it runs, so that its children have one parent
+/// across waits.
 class root_guard {
  public:
-  root_guard(context& here, coroutine_root& r) noexcept : here_(here), outer_(here.current), root_(here.root) {
+  root_guard(context& here, coroutine_root& r) noexcept
+      : here_(here), outer_(here.current), root_(here.root) {
     r.attempt->outer = outer_;
     here.current = r.attempt;
     here.root = &r;
@@ -129,8 +132,10 @@ outcome end_root(coroutine_root& r) noexcept {
 }
 
 void end_attempt(scheduler& home, frame& f) noexcept {
-  bool was_cancelled = home.ancestors_matter.load(std::memory_order_relaxed) && attempt_cancelled(f);
-  if (was_cancelled) f.cancelled.store(f.generation.load(std::memory_order_relaxed), std::memory_order_release);
+  bool was_cancelled =
+      home.ancestors_matter.load(std::memory_order_relaxed) && attempt_cancelled(f);
+  if (was_cancelled)
+    f.cancelled.store(f.generation.load(std::memory_order_relaxed), std::memory_order_release);
   f.running.store(nullptr, std::memory_order_relaxed);
   f.actor.store(nullptr, std::memory_order_relaxed);
   f.outer = nullptr;
@@ -178,14 +183,16 @@ void arm_timer(wake_node& n, scheduler& home, std::uint64_t deadline_ns) noexcep
   n.when_ns = deadline_ns;
   static_cast<timer&>(n).fire = [](timer& self) noexcept {
     auto& t = static_cast<wake_node&>(self);
-    bool early = t.root->home->now.load(std::memory_order_relaxed) >= phase::cancelling;  // stop() fires them all
+    bool early = t.root->home->now.load(std::memory_order_relaxed) >=
+                 phase::cancelling;  // stop() fires them all
     if (!early) t.time_over.store(true, std::memory_order_release);
     wake_root(*t.root);
     release_node(t);
   };
   n.timed = home.add_timer(n);
   if (n.timed) return;
-  n.time_over.store(true, std::memory_order_release);  // no memory for the timer: rather too early than never
+  n.time_over.store(
+      true, std::memory_order_release);  // no memory for the timer: rather too early than never
   wake_root(*n.root);
   release_node(n);
 }
@@ -260,8 +267,10 @@ void wake_root(coroutine_root& r) noexcept {
   r.add_reference();
   scheduler& home = *r.home;
   if (r.on_loop) return home.post_to_loop(r);
-  context* here = this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == &home
-                      ? this_context : nullptr;
+  context* here =
+      this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == &home
+          ? this_context
+          : nullptr;
   home.push_ready(here, r, priority::normal);
 }
 
@@ -280,18 +289,20 @@ cell* awaited_by(coroutine_root& r) noexcept {
   return x;
 }
 
-// -- waiting for a cell or a time ---------------------------------------------------------------------------
+// -- waiting for a cell or a time
 
-bool cell_wait::start(promise_base& p, awaiter_base& by, cell& want, std::uint64_t deadline_ns) noexcept {
+bool cell_wait::start(promise_base& p, awaiter_base& by, cell& want,
+                      std::uint64_t deadline_ns) noexcept {
   coroutine_root& r = *p.root;
   scheduler& home = *r.home;
   if (want.ops != nullptr && want.ops->link != nullptr && !want.sealed()) {
     actor_core* to = want.ops->link(want).actor;
     actor_core* mine = r.attempt->actor.load(std::memory_order_relaxed);
     if (to == mine && !mine->type->reentrant && mine->concurrency == 1) {
-      fail_coroutine(p, error(errc::would_deadlock, error_layer::sched,
-                              {"the call awaited is one to the waiting actor itself, which is not reentrant", "",
-                               function_name(want), ""}));
+      fail_coroutine(
+          p, error(errc::would_deadlock, error_layer::sched,
+                   {"the call awaited is one to the waiting actor itself, which is not reentrant",
+                    "", function_name(want), ""}));
       return true;
     }
   }
@@ -344,7 +355,9 @@ bool cell_wait::start_timer(promise_base& p, awaiter_base& by, std::uint64_t ns)
   return true;
 }
 
-bool cell_wait::timed_out() const noexcept { return node != nullptr && node->time_over.load(std::memory_order_acquire); }
+bool cell_wait::timed_out() const noexcept {
+  return node != nullptr && node->time_over.load(std::memory_order_acquire);
+}
 
 void cell_wait::stop() noexcept {
   if (node == nullptr) return;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Work-stealing deque: the owner pushes and pops at the bottom, thieves take from the top. Algorithm: Chase and
-// Lev (SPAA 2005) in the C11 form of Lê, Pop, Cohen and Zappa Nardelli (PPoPP 2013), with the owner's store-load
-// fence replaced by an asymmetric one: the thief pays for both (`ports::heavy_fence`).
+// Work-stealing deque: the owner pushes and pops at the bottom, thieves take from the top.
+// Algorithm: Chase and Lev (SPAA 2005) in the C11 form of Lê, Pop, Cohen and Zappa Nardelli (PPoPP
+// 2013), with the owner's store-load fence replaced by an asymmetric one: the thief pays for both
+// (`ports::heavy_fence`).
 
 #include <atomic>
 #include <cstddef>
@@ -50,7 +51,8 @@ class deque {
     ring* r = ring_.load(std::memory_order_relaxed);
     if (b < top_.load(std::memory_order_relaxed)) return nullptr;  // top only grows: empty for sure
     std::int64_t t;
-    if (chaos::planted(chaos::bug::missing_fence)) {  // as a processor may do it: the load passes the store
+    if (chaos::planted(
+            chaos::bug::missing_fence)) {  // as a processor may do it: the load passes the store
       t = top_.load(load_order);
       chaos::point(chaos::place::pop_between_store_and_load);
       bottom_.store(b, store_order);
@@ -66,7 +68,8 @@ class deque {
     }
     cell* x = r->slot(b).load(std::memory_order_relaxed);
     if (t == b) {
-      if (!top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst, std::memory_order_relaxed))
+      if (!top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst,
+                                        std::memory_order_relaxed))
         x = nullptr;
       bottom_.store(b + 1, std::memory_order_relaxed);
     }
@@ -98,7 +101,9 @@ class deque {
     std::int64_t t = top_.load(std::memory_order_acquire);
     while (t < b) {
       cell* x = ring_.load(std::memory_order_relaxed)->slot(t).load(std::memory_order_relaxed);
-      if (top_.compare_exchange_weak(t, t + 1, std::memory_order_seq_cst, std::memory_order_acquire)) return x;
+      if (top_.compare_exchange_weak(t, t + 1, std::memory_order_seq_cst,
+                                     std::memory_order_acquire))
+        return x;
     }
     return nullptr;
   }
@@ -112,7 +117,8 @@ class deque {
   /// Owner, when idle: gives the rings that a burst left behind back to the system.
   void shrink() noexcept {
     ring* r = ring_.load(std::memory_order_relaxed);
-    if (r == nullptr || (r->capacity == capacity_first && r->older == nullptr) || size() != 0) return;
+    if (r == nullptr || (r->capacity == capacity_first && r->older == nullptr) || size() != 0)
+      return;
     ring* fresh = r->capacity == capacity_first ? r : make_ring(capacity_first);
     if (fresh == nullptr) return;
     if (fresh != r) {
@@ -120,7 +126,8 @@ class deque {
       rings_ = fresh;
       ring_.store(fresh, std::memory_order_seq_cst);
     }
-    // A thief counts itself before it reads the ring: none counted means that none holds an old one.
+    // A thief counts itself before it reads the ring: none counted means that none holds an old
+    // one.
     if (thieves_.load(std::memory_order_seq_cst) == 0) free_rings(fresh);
   }
 
@@ -133,7 +140,8 @@ class deque {
     }
   };
 
-  // Thread sanitizer knows neither fences nor membarrier: there the operations themselves are ordered.
+  // Thread sanitizer knows neither fences nor membarrier: there the operations themselves are
+  // ordered.
 #if BEAMLET_THREAD_SANITIZER
   static constexpr std::memory_order store_order = std::memory_order_seq_cst;
   static constexpr std::memory_order load_order = std::memory_order_seq_cst;
@@ -154,7 +162,8 @@ class deque {
     if (t >= b) return nullptr;
     cell* x = ring_.load(std::memory_order_seq_cst)->slot(t).load(std::memory_order_relaxed);
     chaos::point(chaos::place::steal_before_take);
-    if (!top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst, std::memory_order_relaxed))
+    if (!top_.compare_exchange_strong(t, t + 1, std::memory_order_seq_cst,
+                                      std::memory_order_relaxed))
       return chaos::planted(chaos::bug::double_take) ? x : nullptr;
     return x;
   }

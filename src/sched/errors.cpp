@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How errors of user functions are told, and how they are passed on to what depends on them.
 
-#include "beamlet/sched/coroutine.hpp"
 #include "beamlet/sched/core.hpp"
+#include "beamlet/sched/coroutine.hpp"
 #include "beamlet/sched/extra.hpp"
 #include "beamlet/sched/function_names.hpp"
 
@@ -53,12 +53,14 @@ error describe_exception(const cell& task) noexcept {
   try {
     throw;
   } catch (const std::bad_alloc&) {
-    return error(errc::no_memory, error_layer::user, {"the function ran out of memory", "std::bad_alloc",
-                 function_name(task), ""});
+    return error(errc::no_memory, error_layer::user,
+                 {"the function ran out of memory", "std::bad_alloc", function_name(task), ""});
   } catch (const std::exception& e) {
-    return error(errc::user_exception, error_layer::user, {e.what(), thrown_type(), function_name(task), ""});
+    return error(errc::user_exception, error_layer::user,
+                 {e.what(), thrown_type(), function_name(task), ""});
   } catch (...) {
-    return error(errc::user_exception, error_layer::user, {"", thrown_type(), function_name(task), ""});
+    return error(errc::user_exception, error_layer::user,
+                 {"", thrown_type(), function_name(task), ""});
   }
 }
 
@@ -68,7 +70,7 @@ error current_exception_error(coroutine_root* root) noexcept {
 }
 #endif
 
-// -- extra --------------------------------------------------------------------------------------------------
+// -- extra
 
 cell_extra* extra_of(cell& x) noexcept {
   cell_extra* seen = x.extra.load(std::memory_order_acquire);

@@ -17,7 +17,8 @@ bool chain_cancelled(frame* f, std::uint32_t generation) noexcept {
     if (f->cancelled.load(std::memory_order_acquire) == generation) return true;
     frame* parent = f->parent.load(std::memory_order_acquire);
     std::uint32_t parent_generation = f->parent_generation.load(std::memory_order_acquire);
-    if (f->generation.load(std::memory_order_relaxed) != generation) return false;  // it ended: no link upwards
+    if (f->generation.load(std::memory_order_relaxed) != generation)
+      return false;  // it ended: no link upwards
     f = parent;
     generation = parent_generation;
   }
@@ -47,7 +48,8 @@ frame* scheduler::new_frame() noexcept {
 
 void scheduler::retire_frame(frame& old) noexcept {
   std::lock_guard hold(frames_lock);
-  if (!try_push_back(frames_retired, &old)) return;  // leaked to frames_all, freed with the scheduler
+  if (!try_push_back(frames_retired, &old))
+    return;  // leaked to frames_all, freed with the scheduler
   if (frames_retired.size() < 2 * retired_frames_max) return;
   for (std::size_t i = 0; i < retired_frames_max; ++i) {
     frame* f = frames_retired[i];

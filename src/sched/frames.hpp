@@ -12,18 +12,23 @@ namespace sched {
 
 /// True when the attempt (f, generation) or one that it descends from was cancelled.
 bool chain_cancelled(frame* f, std::uint32_t generation) noexcept;
-inline bool ancestor_cancelled(const cell& x) noexcept { return chain_cancelled(x.submitter, x.generation); }
+inline bool ancestor_cancelled(const cell& x) noexcept {
+  return chain_cancelled(x.submitter, x.generation);
+}
 /// The same for a running attempt, and its own cell.
 bool attempt_cancelled(const frame& f) noexcept;
 
-/// The next level on this thread's stack, made on first use; the current one when there is no memory.
+/// The next level on this thread's stack, made on first use; the current one when there is no
+/// memory.
 frame* deeper_frame(context& here) noexcept;
 
 class frame_guard {
  public:
-  frame_guard(context& here, cell& x, actor_core* actor = nullptr) noexcept : here_(here), outer_(here.current) {
+  frame_guard(context& here, cell& x, actor_core* actor = nullptr) noexcept
+      : here_(here), outer_(here.current) {
     frame* f = outer_->deeper != nullptr ? outer_->deeper : deeper_frame(here);
-    // Released after the generation that ended the frame's last attempt: who sees these sees that too.
+    // Released after the generation that ended the frame's last attempt: who sees these sees that
+    // too.
     f->parent.store(x.submitter, std::memory_order_release);
     f->parent_generation.store(x.generation, std::memory_order_release);
     f->running.store(&x, std::memory_order_relaxed);
@@ -41,13 +46,15 @@ class frame_guard {
     if (here_.face->ancestors_matter.load(std::memory_order_relaxed)) settle(*f);
     f = here_.current;
     f->running.store(nullptr, std::memory_order_relaxed);
-    f->generation.store(f->generation.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    f->generation.store(f->generation.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_release);
     here_.current = outer_;
     --here_.depth;
   }
 
  private:
-  /// A cancelled attempt's frame is set aside with its mark, for children that have not started yet.
+  /// A cancelled attempt's frame is set aside with its mark, for children that have not started
+  /// yet.
   void settle(frame& f) noexcept;
 
   context& here_;

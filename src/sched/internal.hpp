@@ -4,8 +4,8 @@
 // Functions that one source file of `sched` offers to the others.
 
 #include "beamlet/sched/actor_core.hpp"
-#include "beamlet/sched/coroutine.hpp"
 #include "beamlet/sched/core.hpp"
+#include "beamlet/sched/coroutine.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {

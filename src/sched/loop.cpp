@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop's thread: timers, what is bound to it, and without workers the tasks too. Polls and ready work alternate;
-// nothing runs inside a callback of the port but on the caller's own loop, where there is no other place.
+// The loop's thread: timers, what is bound to it, and without workers the tasks too. Polls and
+// ready work alternate; nothing runs inside a callback of the port but on the caller's own loop,
+// where there is no other place.
 
 #include "sched/internal.hpp"
 #include "sched/scheduler.hpp"
@@ -60,8 +61,8 @@ void scheduler::loop_main() noexcept {
   }
 }
 
-/// On the caller's own loop this is a callback: work runs here because there is no other place, and a get that
-/// would need the loop again is refused.
+/// On the caller's own loop this is a callback: work runs here because there is no other place, and
+/// a get that would need the loop again is refused.
 void scheduler::step_on_callers_loop() noexcept {
   context& here = solo ? workers[0]->here : loop_context;
   context* outer = std::exchange(this_context, &here);

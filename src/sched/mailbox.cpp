@@ -15,7 +15,8 @@ namespace sched {
 
 namespace {
 
-constexpr std::uint64_t blocked_poll_ns = 5'000'000;  // a producer looks again this often, wake-up or not
+constexpr std::uint64_t blocked_poll_ns =
+    5'000'000;  // a producer looks again this often, wake-up or not
 
 constexpr std::uint32_t report_every = 32;  // a bound holds within this many
 
@@ -25,7 +26,8 @@ bool is_full(const actor_core& a, std::uint64_t word) {
 
 void refuse_message(actor_core& a, cell& m, errc code, const char* text) noexcept {
   drop_arguments(m);
-  seal_failed(m, error(code, error_layer::sched, {text, "", function_name(m), std::string(a.type->name)}));
+  seal_failed(
+      m, error(code, error_layer::sched, {text, "", function_name(m), std::string(a.type->name)}));
   m.release();
   context& here = *context_in(*a.home);
   counters::raise(here.count.completed);
@@ -36,11 +38,13 @@ void refuse_message(actor_core& a, cell& m, errc code, const char* text) noexcep
 /// Waits for room under `mailbox_policy::block`. False: the message was refused and is gone.
 bool wait_for_room(context& here, actor_core& a, cell& m) noexcept {
   if (runs_below(here, a)) {
-    refuse_message(a, m, errc::would_deadlock, "the actor's mailbox is full and this call would wait for the actor itself");
+    refuse_message(a, m, errc::would_deadlock,
+                   "the actor's mailbox is full and this call would wait for the actor itself");
     return false;
   }
   if (here.in_callback) {
-    refuse_message(a, m, errc::would_block, "the mailbox is full and a callback of the event loop must not wait");
+    refuse_message(a, m, errc::would_block,
+                   "the mailbox is full and a callback of the event loop must not wait");
     return false;
   }
   a.blocked_producers.fetch_add(1, std::memory_order_seq_cst);
@@ -49,7 +53,8 @@ bool wait_for_room(context& here, actor_core& a, cell& m) noexcept {
   bool refused = false;
   while (is_full(a, a.mail.load(std::memory_order_seq_cst))) {
     if (home.now.load(std::memory_order_relaxed) >= phase::cancelling) {
-      refuse_message(a, m, errc::stopped, "the runtime stopped while the call waited for room in the mailbox");
+      refuse_message(a, m, errc::stopped,
+                     "the runtime stopped while the call waited for room in the mailbox");
       refused = true;
       break;
     }
@@ -65,8 +70,10 @@ bool wait_for_room(context& here, actor_core& a, cell& m) noexcept {
 
 void push_entry(actor_core& a) noexcept {
   scheduler& home = *a.home;
-  context* here = this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == &home
-                      ? this_context : nullptr;
+  context* here =
+      this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == &home
+          ? this_context
+          : nullptr;
   home.push_ready(here, a, priority::normal);
 }
 
@@ -80,7 +87,8 @@ void enqueue_exact(actor_core& a, cell& m) noexcept {
     if (extra.exact.count > a.capacity) dropped = extra.exact.pop();
   }
   raise_turn(a);
-  if (dropped != nullptr) refuse_message(a, *dropped, errc::dropped, "a newer call took its place in the mailbox");
+  if (dropped != nullptr)
+    refuse_message(a, *dropped, errc::dropped, "a newer call took its place in the mailbox");
 }
 
 }  // namespace
@@ -100,7 +108,8 @@ void enqueue(context& here, actor_core& a, cell& m) noexcept {
   do {
     if (is_full(a, seen)) [[unlikely]] {
       if (static_cast<mailbox_policy>(a.policy) == mailbox_policy::reject)
-        return refuse_message(a, m, errc::queue_full, "the actor's mailbox is full (mailbox_capacity)");
+        return refuse_message(a, m, errc::queue_full,
+                              "the actor's mailbox is full (mailbox_capacity)");
       if (!wait_for_room(here, a, m)) return;
       seen = a.mail.load();
     }
@@ -117,7 +126,7 @@ void message_ready(cell& m) noexcept {
   m.release();
 }
 
-// -- out ----------------------------------------------------------------------------------------------------
+// -- out
 
 namespace {
 
@@ -147,7 +156,8 @@ bool must_wait(actor_core& a, actor_extra* extra, cell& m) {
 void hold(actor_core& a, cell& m) noexcept {
   actor_extra* extra = extra_of(a);
   std::uint64_t caller = m.ops->link(m).caller;
-  if (extra == nullptr) return refuse_message(a, m, errc::no_memory, "no memory to hold the call back");
+  if (extra == nullptr)
+    return refuse_message(a, m, errc::no_memory, "no memory to hold the call back");
   for (held_calls& h : extra->held)
     if (h.caller == caller) return h.calls.push(m);
   if (!try_allocate([&] { extra->held.push_back({caller, {}}); }))
@@ -157,7 +167,9 @@ void hold(actor_core& a, cell& m) noexcept {
 }
 
 void release_held(const actor_core& a, actor_extra& extra) noexcept {
-  auto ready = [](cell* m) { return (m->unmet.load(std::memory_order_acquire) & cell::count_mask) == 0; };
+  auto ready = [](cell* m) {
+    return (m->unmet.load(std::memory_order_acquire) & cell::count_mask) == 0;
+  };
   // Before the constructor has run it is the first that was held.
   bool starting = a.stage.load(std::memory_order_relaxed) == actor_core::life::starting;
   if (starting && !extra.held.empty() && !ready(extra.held.front().calls.first)) return;
@@ -193,7 +205,8 @@ cell* mailbox_reader::next() noexcept {
     cell* m = batch_;
     batch_ = m->next;
     if (--left_ % report_every == 0) report_left(left_);
-    if (!must_wait(a_, extra, *m)) [[likely]] return m;
+    if (!must_wait(a_, extra, *m)) [[likely]]
+      return m;
     hold(a_, *m);
     extra = a_.more.load(std::memory_order_relaxed);
   }
@@ -220,7 +233,8 @@ void mailbox_reader::accept(std::uint64_t mail) noexcept {
 }
 
 void mailbox_reader::report_left(std::uint32_t left) noexcept {
-  if (a_.batch_left.load(std::memory_order_relaxed) != left) a_.batch_left.store(left, std::memory_order_relaxed);
+  if (a_.batch_left.load(std::memory_order_relaxed) != left)
+    a_.batch_left.store(left, std::memory_order_relaxed);
   // The producer that waits pays the heavy fence, and looks again by itself after a while.
   ports::light_fence();
   if (a_.blocked_producers.load(std::memory_order_relaxed) == 0 || left > a_.capacity / 2) return;

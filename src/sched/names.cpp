@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Actors' names, and the list of all actors. Names are an asynchronous interface from the start: the agent and the
-// cluster will answer behind it.
+// Actors' names, and the list of all actors. Names are an asynchronous interface from the start:
+// the agent and the cluster will answer behind it.
 
 #include "sched/actor_extra.hpp"
 #include "sched/internal.hpp"
@@ -29,7 +29,8 @@ void list_actor(scheduler& home, actor_core& a) noexcept {
 }
 
 result<void> take_options(scheduler& home, actor_core& a, const actor_options& options) {
-  bool exact = options.policy == mailbox_policy::drop_oldest || options.policy == mailbox_policy::keep_latest;
+  bool exact = options.policy == mailbox_policy::drop_oldest ||
+               options.policy == mailbox_policy::keep_latest;
   a.capacity = options.policy == mailbox_policy::keep_latest ? 1 : options.capacity;
   a.policy = static_cast<std::uint8_t>(options.policy);
   a.concurrency = options.concurrency;
@@ -47,7 +48,8 @@ result<void> take_options(scheduler& home, actor_core& a, const actor_options& o
   std::lock_guard hold(home.ledger_lock);
   if (!home.resources.take(options.needs))
     return error(errc::busy, error_layer::sched,
-                 {"the resources that the actor asks for are held by others", "", std::string(a.type->name), ""});
+                 {"the resources that the actor asks for are held by others", "",
+                  std::string(a.type->name), ""});
   extra->needs = options.needs;
   return {};
 }
@@ -57,12 +59,14 @@ result<void> take_options(scheduler& home, actor_core& a, const actor_options& o
 result<void> open_actor(context& here, actor_core& a, const actor_options& options) {
   scheduler& home = here.home();
   BEAMLET_TRY_VOID(take_options(home, a, options));
-  if (!options.name.empty()) BEAMLET_TRY_VOID(name_actor(here, a, options.name_space, options.name));
+  if (!options.name.empty())
+    BEAMLET_TRY_VOID(name_actor(here, a, options.name_space, options.name));
   list_actor(home, a);
   return {};
 }
 
-result<void> name_actor(context& here, actor_core& a, std::string_view name_space, std::string_view name) {
+result<void> name_actor(context& here, actor_core& a, std::string_view name_space,
+                        std::string_view name) {
   scheduler& home = here.home();
   actor_extra* extra = extra_of(a);
   if (extra == nullptr) return error(errc::no_memory, error_layer::sched);
@@ -70,8 +74,8 @@ result<void> name_actor(context& here, actor_core& a, std::string_view name_spac
   auto [at, fresh] = home.actor_names.try_emplace(full_name(name_space, name), &a);
   if (!fresh)
     return error(errc::already_exists, error_layer::sched,
-                 {"an actor named '" + std::string(name) + "' exists in namespace '" + std::string(name_space) +
-                      "' (get_if_exists takes that one)",
+                 {"an actor named '" + std::string(name) + "' exists in namespace '" +
+                      std::string(name_space) + "' (get_if_exists takes that one)",
                   "", "", ""});
   extra->name = name;
   extra->name_space = name_space;

@@ -12,7 +12,8 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
 
-/// Runs `body`; false when it ran out of memory. Without exceptions the standard library aborts there.
+/// Runs `body`; false when it ran out of memory. Without exceptions the standard library aborts
+/// there.
 template <class F>
 bool try_allocate(F&& body) noexcept {
 #if BEAMLET_HAS_EXCEPTIONS

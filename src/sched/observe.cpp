@@ -91,7 +91,8 @@ runtime_stats collect_stats(scheduler& home) {
     for (actor_core* a = home.actors; a != nullptr; a = a->following) ++s.actors;
   }
   s.workers = home.workers_wanted;
-  for (unsigned i = home.workers_wanted; i < home.workers_wanted + home.options.spare_threads_max; ++i)
+  for (unsigned i = home.workers_wanted; i < home.workers_wanted + home.options.spare_threads_max;
+       ++i)
     if (home.workers[i]->awake.load(std::memory_order_relaxed)) ++s.spare_threads;
   {
     std::lock_guard hold(home.blocking_lock);
@@ -109,7 +110,9 @@ std::string dump_state(scheduler& home) {
   {
     std::lock_guard hold(home.park_lock);
     for (const parked_get* p = home.parked; p != nullptr; p = p->next) {
-      std::string wanted = p->want != nullptr ? function_name(*p->want) : p->actor != nullptr ? "room in a mailbox" : "several";
+      std::string wanted = p->want != nullptr    ? function_name(*p->want)
+                           : p->actor != nullptr ? "room in a mailbox"
+                                                 : "several";
       if (p->actor != nullptr) wanted += " of actor " + std::string(p->actor->type->name);
       line(what(*p->top) + " waits for " + wanted + " since " + age(now, p->since_ns));
     }
@@ -119,9 +122,11 @@ std::string dump_state(scheduler& home) {
     std::size_t n = 0;
     for (coroutine_root* r = home.roots; r != nullptr && n < listed_max; r = r->following, ++n) {
       while (r->locked.exchange(true, std::memory_order_acquire)) ports::pause();
-      std::string wanted = r->awaiting != nullptr ? function_name(*r->awaiting) : std::string("a time");
+      std::string wanted =
+          r->awaiting != nullptr ? function_name(*r->awaiting) : std::string("a time");
       r->locked.store(false, std::memory_order_release);
-      line("coroutine " + function_name(*r->target) + " waits for " + wanted + " since " + age(now, r->since_ns));
+      line("coroutine " + function_name(*r->target) + " waits for " + wanted + " since " +
+           age(now, r->since_ns));
     }
   }
   {
@@ -134,11 +139,12 @@ std::string dump_state(scheduler& home) {
     std::lock_guard hold(home.actors_lock);
     std::size_t n = 0;
     for (actor_core* a = home.actors; a != nullptr && n < listed_max; a = a->following) {
-      std::uint64_t calls = mail_word::count(a->mail.load()) + a->batch_left.load(std::memory_order_relaxed);
+      std::uint64_t calls =
+          mail_word::count(a->mail.load()) + a->batch_left.load(std::memory_order_relaxed);
       std::uint32_t running = a->running_calls.load(std::memory_order_relaxed);
       if (calls == 0 && running == 0) continue;
-      line("actor " + std::string(a->type->name) + " has about " + std::to_string(calls) + " calls waiting and " +
-           std::to_string(running) + " suspended or running elsewhere");
+      line("actor " + std::string(a->type->name) + " has about " + std::to_string(calls) +
+           " calls waiting and " + std::to_string(running) + " suspended or running elsewhere");
       ++n;
     }
   }

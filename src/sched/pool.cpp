@@ -8,8 +8,8 @@
 
 #include "ports/memory.hpp"
 
-// Slabs are aligned to their size, so a block finds its slab by masking. The shared lists and slab headers
-// are touched once per batch, under one lock per size class.
+// Slabs are aligned to their size, so a block finds its slab by masking. The shared lists and slab
+// headers are touched once per batch, under one lock per size class.
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
@@ -22,9 +22,9 @@ constexpr std::size_t slab_bytes = std::size_t{256} << 10;
 constexpr std::size_t slab_header = 64;
 
 struct slab {
-  slab* next;           // all slabs of a class
-  std::uint32_t free;   // scratch of trim_pool
-  std::uint32_t carved; // blocks handed out at least once
+  slab* next;            // all slabs of a class
+  std::uint32_t free;    // scratch of trim_pool
+  std::uint32_t carved;  // blocks handed out at least once
 };
 
 struct batch_head : pool_block {
@@ -52,7 +52,8 @@ slab* slab_of(void* block) {
 
 slab* map_slab() {
   std::size_t limit = slab_limit.load(std::memory_order_relaxed);
-  if (limit != 0 && (slabs_held.load(std::memory_order_relaxed) + 1) * slab_bytes > limit) return nullptr;
+  if (limit != 0 && (slabs_held.load(std::memory_order_relaxed) + 1) * slab_bytes > limit)
+    return nullptr;
   auto mapped = ports::map_memory(2 * slab_bytes);  // over-allocate, cut to an aligned slab
   if (!mapped.has_value()) return nullptr;
   auto start = reinterpret_cast<std::uintptr_t>(*mapped);
@@ -69,7 +70,8 @@ void unmap_slab(slab* dead) {
   slabs_held.fetch_sub(1, std::memory_order_relaxed);
 }
 
-/// Up to `pool_batch` blocks that were never used, in address order so that a producer walks memory forward.
+/// Up to `pool_batch` blocks that were never used, in address order so that a producer walks memory
+/// forward.
 pool_list carve_blocks(size_class& shared, std::size_t index) {
   if (shared.slabs == nullptr || shared.slabs->carved == blocks_per_slab(index)) {
     slab* fresh = map_slab();
@@ -83,7 +85,8 @@ pool_list carve_blocks(size_class& shared, std::size_t index) {
   std::uint32_t last = std::min(first + pool_batch, blocks_per_slab(index));
   from.carved = last;
   pool_block* head = nullptr;
-  for (std::uint32_t i = last; i-- > first;) head = new (base + i * block_bytes(index)) pool_block{head};
+  for (std::uint32_t i = last; i-- > first;)
+    head = new (base + i * block_bytes(index)) pool_block{head};
   return {head, last - first};
 }
 
@@ -124,7 +127,8 @@ void* pool_refill(std::size_t index) noexcept {
     list = {batch->next, pool_batch - 1};
     return batch;
   }
-  pool_list fresh = shared.loose.count > 0 ? std::exchange(shared.loose, {}) : carve_blocks(shared, index);
+  pool_list fresh =
+      shared.loose.count > 0 ? std::exchange(shared.loose, {}) : carve_blocks(shared, index);
   if (fresh.head == nullptr) return nullptr;
   list = {fresh.head->next, fresh.count - 1};
   return fresh.head;
@@ -195,8 +199,12 @@ std::size_t trim_pool() noexcept {
   return given_back;
 }
 
-std::size_t pool_bytes() noexcept { return slabs_held.load(std::memory_order_relaxed) * slab_bytes; }
-void set_pool_limit(std::size_t bytes) noexcept { slab_limit.store(bytes, std::memory_order_relaxed); }
+std::size_t pool_bytes() noexcept {
+  return slabs_held.load(std::memory_order_relaxed) * slab_bytes;
+}
+void set_pool_limit(std::size_t bytes) noexcept {
+  slab_limit.store(bytes, std::memory_order_relaxed);
+}
 
 void* pool_large(std::size_t bytes, std::size_t align) noexcept {
   if (align <= alignof(std::max_align_t)) return std::malloc(bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A failed task that may be tried again: at once, or after its back-off through a timer. It stays claimed all the
-// while, so that nothing else starts it; its arguments stay held until it succeeds.
+// A failed task that may be tried again: at once, or after its back-off through a timer. It stays
+// claimed all the while, so that nothing else starts it; its arguments stay held until it succeeds.
 
 #include <algorithm>
 

@@ -15,10 +15,11 @@ namespace sched {
 
 namespace {
 
-constexpr unsigned helpers_max = 4;                             // foreign threads with a queue of their own
-constexpr std::size_t stack_default = sizeof(void*) == 8 ? std::size_t{64} << 20 : std::size_t{8} << 20;
+constexpr unsigned helpers_max = 4;  // foreign threads with a queue of their own
+constexpr std::size_t stack_default =
+    sizeof(void*) == 8 ? std::size_t{64} << 20 : std::size_t{8} << 20;
 constexpr std::size_t blocking_stack = std::size_t{1} << 20;
-constexpr std::uint64_t trim_after_ns = 1'000'000'000;          // idle for this long, then memory goes back
+constexpr std::uint64_t trim_after_ns = 1'000'000'000;  // idle for this long, then memory goes back
 constexpr std::size_t trim_above = std::size_t{4} << 20;
 
 struct trim_timer : timer {
@@ -28,7 +29,8 @@ struct trim_timer : timer {
 }  // namespace
 
 result<std::unique_ptr<scheduler>> scheduler::make(scheduler_options options) {
-  std::unique_ptr<ports::port> port(static_cast<ports::port*>(std::exchange(options.port, nullptr)));
+  std::unique_ptr<ports::port> port(
+      static_cast<ports::port*>(std::exchange(options.port, nullptr)));
   if (port == nullptr) {
     BEAMLET_TRY(port, ports::make_uv_port());
   }
@@ -42,14 +44,16 @@ scheduler::scheduler(scheduler_options wanted, std::unique_ptr<ports::port> the_
     : options(std::move(wanted)), log(options.log, options.log_level), port(std::move(the_port)) {
   simulated = port->simulated();
   solo = simulated || options.workers == 0;
-  workers_wanted = simulated ? std::max(1u, options.simulated_workers) : std::max(1u, options.workers);
+  workers_wanted =
+      simulated ? std::max(1u, options.simulated_workers) : std::max(1u, options.workers);
   if (solo) options.spare_threads_max = 0;
   if (options.stack_bytes == 0) options.stack_bytes = stack_default;
   start_ns = port->now_ns();
   unsigned slots = workers_wanted + options.spare_threads_max + (solo ? 0 : helpers_max);
   for (unsigned i = 0; i < slots; ++i) {
     workers.push_back(std::make_unique<worker>(*this, i, i >= workers_wanted));
-    if (i < workers_wanted + options.spare_threads_max) workers.back()->here.timeline = make_timeline();
+    if (i < workers_wanted + options.spare_threads_max)
+      workers.back()->here.timeline = make_timeline();
   }
   workers_used.store(workers_wanted, std::memory_order_release);
   loop_context.owner.store(this, std::memory_order_relaxed);
@@ -64,7 +68,8 @@ scheduler::scheduler(scheduler_options wanted, std::unique_ptr<ports::port> the_
 scheduler::~scheduler() {
   stop({});
   unregister_live(*this);
-  if (this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == this) this_context = nullptr;
+  if (this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == this)
+    this_context = nullptr;
   while (frame* f = frames_all) {
     frames_all = f->all;
     delete f;
@@ -87,11 +92,14 @@ result<void> scheduler::start_worker_thread(worker& w) {
   t.hook = options.thread_hook;
   t.hook_user = options.thread_hook_user;
   t.index = w.index;
-  BEAMLET_TRY(w.thread, ports::thread::start(t, [](void* self) {
-                auto& me = *static_cast<worker*>(self);
-                me.here.stack_low = ports::current_stack().low;
-                me.thread_main();
-              }, &w));
+  BEAMLET_TRY(w.thread, ports::thread::start(
+                            t,
+                            [](void* self) {
+                              auto& me = *static_cast<worker*>(self);
+                              me.here.stack_low = ports::current_stack().low;
+                              me.thread_main();
+                            },
+                            &w));
   return {};
 }
 
@@ -113,13 +121,16 @@ result<void> scheduler::start_threads() {
     t.hook = options.thread_hook;
     t.hook_user = options.thread_hook_user;
     t.index = static_cast<unsigned>(workers.size());
-    BEAMLET_TRY(loop_thread, ports::thread::start(t, [](void* self) {
-                  auto& me = *static_cast<scheduler*>(self);
-                  std::uintptr_t low = ports::current_stack().low;
-                  me.loop_context.stack_low = low;
-                  if (me.solo) me.workers[0]->here.stack_low = low;
-                  me.loop_main();
-                }, this));
+    BEAMLET_TRY(loop_thread, ports::thread::start(
+                                 t,
+                                 [](void* self) {
+                                   auto& me = *static_cast<scheduler*>(self);
+                                   std::uintptr_t low = ports::current_stack().low;
+                                   me.loop_context.stack_low = low;
+                                   if (me.solo) me.workers[0]->here.stack_low = low;
+                                   me.loop_main();
+                                 },
+                                 this));
   }
   if (solo) return {};
   for (unsigned i = 0; i < workers_wanted; ++i) {
@@ -152,11 +163,14 @@ bool scheduler::start_blocking_thread() noexcept {
   t.index = static_cast<unsigned>(workers.size()) + 1;
   auto* raw = mine.get();
   if (!try_push_back(blocking_pool, std::move(mine))) return false;
-  auto started = ports::thread::start(t, [](void* self) {
-    auto& me = *static_cast<blocking_thread*>(self);
-    me.home->blocking_main();
-    me.ended.store(true, std::memory_order_release);
-  }, raw);
+  auto started = ports::thread::start(
+      t,
+      [](void* self) {
+        auto& me = *static_cast<blocking_thread*>(self);
+        me.home->blocking_main();
+        me.ended.store(true, std::memory_order_release);
+      },
+      raw);
   if (!started.has_value()) {
     blocking_pool.pop_back();
     return false;
@@ -166,7 +180,8 @@ bool scheduler::start_blocking_thread() noexcept {
 }
 
 void scheduler::offer_trim() noexcept {
-  if (sched::pool_bytes() < trim_above || trim_pending.exchange(true, std::memory_order_acq_rel)) return;
+  if (sched::pool_bytes() < trim_above || trim_pending.exchange(true, std::memory_order_acq_rel))
+    return;
   auto* t = new (std::nothrow) trim_timer;
   if (t == nullptr) return trim_pending.store(false, std::memory_order_release);
   t->home = this;
@@ -191,7 +206,8 @@ void check_load(context& here) noexcept {
     completed += c.count.completed.load(std::memory_order_relaxed);
     submitted += c.count.submitted.load(std::memory_order_relaxed);
   });
-  home.full.store(submitted > completed && submitted - completed > home.options.tasks_max, std::memory_order_relaxed);
+  home.full.store(submitted > completed && submitted - completed > home.options.tasks_max,
+                  std::memory_order_relaxed);
 }
 
 void note_bridge(context& here, cell& x) noexcept {
@@ -211,8 +227,10 @@ std::uint64_t now_ns(const context& here) noexcept { return here.home().port->no
 error refuse(const context& here) {
   switch (here.face->now.load(std::memory_order_acquire)) {
     case phase::forked:
-      return error(errc::forked, error_layer::sched,
-                   {"the runtime was started before the fork and has no threads here; start another", "", "", ""});
+      return error(
+          errc::forked, error_layer::sched,
+          {"the runtime was started before the fork and has no threads here; start another", "", "",
+           ""});
     case phase::running:
     case phase::draining:
       check_load(const_cast<context&>(here));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The scheduler of one runtime: workers, their sleep, the loop, timers, admission, parked gets, actors.
-// Each concern has a source file of its own; this class is what they share.
+// The scheduler of one runtime: workers, their sleep, the loop, timers, admission, parked gets,
+// actors. Each concern has a source file of its own; this class is what they share.
 
 #include <atomic>
 #include <cstdint>
@@ -70,13 +70,14 @@ class scheduler final : public scheduler_face {
   scheduler(scheduler_options options, std::unique_ptr<ports::port> port);
   ~scheduler();
 
-  // -- sleep and wake (sleep.cpp) ---
+  // -- sleep and wake (sleep.cpp)
   /// After something was queued: wakes a sleeper unless a searching worker will find it.
   void notify() noexcept {
     chaos::point(chaos::place::wake_before_look);
     ports::light_fence();
     std::uint64_t seen = idle.load(std::memory_order_relaxed);
-    if ((seen & (sleepers_mask | stalled)) != 0 && (seen & searchers_mask) == 0) wake_somebody(seen);
+    if ((seen & (sleepers_mask | stalled)) != 0 && (seen & searchers_mask) == 0)
+      wake_somebody(seen);
   }
   void wake_somebody(std::uint64_t seen) noexcept;
   void wake_all() noexcept;
@@ -84,28 +85,30 @@ class scheduler final : public scheduler_face {
   /// A worker is about to sleep: after a while without work the pool gives memory back.
   void offer_trim() noexcept;
 
-  // -- queues (worker.cpp) ---
+  // -- queues (worker.cpp)
   /// `here`: of a thread without a queue, or null.
   void push_foreign(context* here, cell& ready) noexcept;
   void push_ready(context* here, cell& ready, priority urgency) noexcept;
 
-  // -- the loop (loop.cpp) ---
+  // -- the loop (loop.cpp)
   result<void> start_threads();
   void loop_main() noexcept;
-  /// One step on the loop's thread: timers, loop-bound work, without workers also tasks. True: there is more.
+  /// One step on the loop's thread: timers, loop-bound work, without workers also tasks. True:
+  /// there is more.
   bool loop_step() noexcept;
   void post_to_loop(cell& x) noexcept;
   /// False: no memory.
   bool add_timer(timer& t) noexcept;
   bool remove_timer(timer& t) noexcept { return timers.remove(t); }
-  /// Simulation and zero workers: makes progress on this thread; false when nothing can happen any more.
+  /// Simulation and zero workers: makes progress on this thread; false when nothing can happen any
+  /// more.
   bool drive_once(std::uint64_t until_ns) noexcept;
   /// One poll and the timers that are due, no tasks; false when nothing can happen any more.
   bool turn_once(std::uint64_t until_ns) noexcept;
   void fire_timers() noexcept;
   void step_on_callers_loop() noexcept;
 
-  // -- admission (admission.cpp) ---
+  // -- admission (admission.cpp)
   void admit(context& here, cell& x) noexcept;
   void admit_waiting() noexcept;
   void start(context& here, cell& x) noexcept;
@@ -115,7 +118,7 @@ class scheduler final : public scheduler_face {
   void run_blocking(cell& x) noexcept;
   void blocking_main() noexcept;
 
-  // -- contexts and functions (context.cpp) ---
+  // -- contexts and functions (context.cpp)
   void forget_foreign_context(context& gone) noexcept;
   frame* new_frame() noexcept;
   void retire_frame(frame& old) noexcept;
@@ -125,7 +128,7 @@ class scheduler final : public scheduler_face {
   result<void> start_worker_thread(worker& w);
   bool start_blocking_thread() noexcept;
 
-  // -- end (stop.cpp) ---
+  // -- end (stop.cpp)
   stop_report stop(const stop_options& options) noexcept;
   bool quiescent() noexcept;
   bool wait_quiet(std::uint64_t deadline_ns) noexcept;
@@ -139,7 +142,7 @@ class scheduler final : public scheduler_face {
   scheduler_options options;
   logger log;
   std::unique_ptr<ports::port> port;
-  bool solo = false;       // tasks run on the loop's (or, simulated, the caller's) thread only
+  bool solo = false;  // tasks run on the loop's (or, simulated, the caller's) thread only
   bool simulated = false;
   std::uint64_t start_ns = 0;
   std::atomic<bool> trim_pending{false};

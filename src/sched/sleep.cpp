@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// How workers fall asleep and are woken. One word holds the number of sleepers and of searchers; a submitter reads
-// it after a light fence, a sleeper announces itself, pays the heavy fence, looks once more and then waits on the
-// epoch. As long as one worker searches, nobody is woken: it will find the work, and wakes the next one itself.
+// How workers fall asleep and are woken. One word holds the number of sleepers and of searchers; a
+// submitter reads it after a light fence, a sleeper announces itself, pays the heavy fence, looks
+// once more and then waits on the epoch. As long as one worker searches, nobody is woken: it will
+// find the work, and wakes the next one itself.
 
-#include "sched/scheduler.hpp"
 #include "sched/internal.hpp"
+#include "sched/scheduler.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -35,7 +36,9 @@ bool scheduler::has_work() const noexcept {
   if (!high.empty() || !low.empty()) return true;
   unsigned used = workers_used.load(std::memory_order_acquire);
   for (unsigned i = 0; i < used; ++i)
-    if (workers[i]->queue.size() > 0 || workers[i]->inbox.load(std::memory_order_acquire) != nullptr) return true;
+    if (workers[i]->queue.size() > 0 ||
+        workers[i]->inbox.load(std::memory_order_acquire) != nullptr)
+      return true;
   return false;
 }
 
@@ -44,7 +47,9 @@ void worker::thread_main() noexcept {
   bool stopping = false;
   while (!stopping) {
     // A spare leaves when those it stood in for are back.
-    if (spare && home.active.load(std::memory_order_relaxed) > static_cast<int>(home.workers_wanted)) break;
+    if (spare &&
+        home.active.load(std::memory_order_relaxed) > static_cast<int>(home.workers_wanted))
+      break;
     if (!run_one()) stopping = !rest();
   }
   if (spare) retire_spare(*this);
@@ -55,9 +60,11 @@ bool worker::rest() noexcept {
   std::atomic<std::uint64_t>& idle = home.idle;
   auto found = [&](cell* x, std::uint64_t leave) {
     std::uint64_t before = idle.fetch_sub(leave, std::memory_order_seq_cst);
-    // Nobody searches any more: what else has come is somebody else's, who may have lost a race for it to us.
+    // Nobody searches any more: what else has come is somebody else's, who may have lost a race for
+    // it to us.
     std::uint64_t after = before - leave;
-    if ((after & scheduler::searchers_mask) == 0 && (after & scheduler::sleepers_mask) != 0 && home.has_work())
+    if ((after & scheduler::searchers_mask) == 0 && (after & scheduler::sleepers_mask) != 0 &&
+        home.has_work())
       home.wake_somebody(after);
     x->ops->enter(here, *x);
     return true;
@@ -71,7 +78,8 @@ bool worker::rest() noexcept {
     for (int round = 0; round < search_rounds; ++round) {
       if (cell* x = find()) return found(x, scheduler::searcher);
       if (alone || round % 2 == 1) ports::yield();
-      else for (int i = 0; i < pauses_per_round; ++i) ports::pause();
+      else
+        for (int i = 0; i < pauses_per_round; ++i) ports::pause();
     }
     idle.fetch_sub(scheduler::searcher, std::memory_order_seq_cst);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads beyond the workers: spares, which keep the cores busy while workers wait in a get, and helpers, the
-// queues lent to foreign threads. Spares serve throughput; that something goes on at all rests on the claim rule.
+// Threads beyond the workers: spares, which keep the cores busy while workers wait in a get, and
+// helpers, the queues lent to foreign threads. Spares serve throughput; that something goes on at
+// all rests on the claim rule.
 
 #include "sched/wait.hpp"
 
@@ -12,8 +13,8 @@ namespace {
 
 void publish_slot(scheduler& home, unsigned index) {
   unsigned used = home.workers_used.load(std::memory_order_relaxed);
-  while (used < index + 1 && !home.workers_used.compare_exchange_weak(used, index + 1, std::memory_order_acq_rel)) {
-  }
+  while (used < index + 1 &&
+         !home.workers_used.compare_exchange_weak(used, index + 1, std::memory_order_acq_rel)) {}
 }
 
 }  // namespace
@@ -33,8 +34,10 @@ void start_spare(scheduler& home) noexcept {
     if (w.thread.joinable()) w.thread.join();  // it has retired already
     auto started = home.start_worker_thread(w);
     if (started.has_value()) return;
-    w.awake.store(false, std::memory_order_release);  // no thread to be had: the claim rule has to do
-    home.log.write(log_level::warning, error_layer::sched, home.port->now_ns(), "no spare thread: " + started.error().describe());
+    w.awake.store(false,
+                  std::memory_order_release);  // no thread to be had: the claim rule has to do
+    home.log.write(log_level::warning, error_layer::sched, home.port->now_ns(),
+                   "no spare thread: " + started.error().describe());
     if (home.active.fetch_sub(1, std::memory_order_seq_cst) == 1)
       home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
     return;

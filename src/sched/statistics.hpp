@@ -12,7 +12,8 @@ namespace sched {
 
 void add_counters(counters& to, const counters& from) noexcept;
 
-/// Calls `visit` for every context of the scheduler; none ends meanwhile. The caller holds no lock of contexts.
+/// Calls `visit` for every context of the scheduler; none ends meanwhile. The caller holds no lock
+/// of contexts.
 template <class F>
 void for_each_context(scheduler& s, F&& visit) {
   for (auto& w : s.workers) visit(w->here);

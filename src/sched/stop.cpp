@@ -19,8 +19,8 @@ namespace {
 constexpr std::uint64_t quiet_poll_ns = 10'000'000;
 constexpr std::uint64_t complain_every_ns = 10'000'000'000;
 
-/// Tasks that wait for a cell of another runtime would never be told: they fail now. Their memory stays until
-/// that cell lets go of them.
+/// Tasks that wait for a cell of another runtime would never be told: they fail now. Their memory
+/// stays until that cell lets go of them.
 void fail_bridged(scheduler& home) noexcept {
   std::vector<cell*> waiting;
   {
@@ -34,7 +34,8 @@ void fail_bridged(scheduler& home) noexcept {
       home.dropped.fetch_add(1, std::memory_order_relaxed);
       counters::raise(find_context(home)->count.completed);
       seal_failed(*x, error(errc::stopped, error_layer::sched,
-                            {"the runtime stopped before the task was started", "", function_name(*x), ""}));
+                            {"the runtime stopped before the task was started", "",
+                             function_name(*x), ""}));
     }
     x->release();
   }
@@ -62,15 +63,18 @@ void note_progress(scheduler& home) noexcept {
   ports::wake_all(home.quiet);
 }
 
-/// Counters only grow: when all that was submitted is among what was completed a moment before, nothing runs.
+/// Counters only grow: when all that was submitted is among what was completed a moment before,
+/// nothing runs.
 bool scheduler::quiescent() noexcept {
   std::uint64_t completed = 0, submitted = 0;
   {
     std::lock_guard hold(contexts_lock);
     completed += gone.completed.load(std::memory_order_relaxed);
   }
-  for_each_context(*this, [&](context& c) { completed += c.count.completed.load(std::memory_order_acquire); });
-  for_each_context(*this, [&](context& c) { submitted += c.count.submitted.load(std::memory_order_acquire); });
+  for_each_context(
+      *this, [&](context& c) { completed += c.count.completed.load(std::memory_order_acquire); });
+  for_each_context(
+      *this, [&](context& c) { submitted += c.count.submitted.load(std::memory_order_acquire); });
   {
     std::lock_guard hold(contexts_lock);
     submitted += gone.submitted.load(std::memory_order_relaxed);
@@ -90,7 +94,8 @@ bool scheduler::wait_quiet(std::uint64_t deadline_ns) noexcept {
     if (time >= complain_ns) {
       complain_ns = time + complain_every_ns;
       if (log.enabled(log_level::warning))
-        log.write(log_level::warning, error_layer::sched, time, "stop waits for running work:\n" + dump_state(*this));
+        log.write(log_level::warning, error_layer::sched, time,
+                  "stop waits for running work:\n" + dump_state(*this));
     }
     if (drives) {
       if (!drive_once(std::min(deadline_ns, time + quiet_poll_ns)) && simulated) return false;
@@ -152,15 +157,15 @@ void scheduler::end_threads() noexcept {
   context* outer = this_context;
   for (auto& w : workers) {
     this_context = &w->here;
-    while (w->run_one()) {
-    }
+    while (w->run_one()) {}
   }
   this_context = &loop_context;
   while (cell* x = loop_queue.pop()) x->ops->enter(loop_context, *x);
   this_context = outer;
 }
 
-/// No thread is left: states are destroyed here. Handles that outlive the runtime keep the bare core.
+/// No thread is left: states are destroyed here. Handles that outlive the runtime keep the bare
+/// core.
 void scheduler::end_actors() noexcept {
   context* outer = std::exchange(this_context, &loop_context);
   while (actor_core* a = actors) {

@@ -29,8 +29,10 @@ function_counter* counter_of(context& here, std::uint32_t function) noexcept {
   for (std::uint32_t i = 0; i < here.table_size; ++i) {
     fresh[i].calls.store(old[i].calls.load(std::memory_order_relaxed), std::memory_order_relaxed);
     fresh[i].errors.store(old[i].errors.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    fresh[i].samples.store(old[i].samples.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    fresh[i].sampled_ns.store(old[i].sampled_ns.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    fresh[i].samples.store(old[i].samples.load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
+    fresh[i].sampled_ns.store(old[i].sampled_ns.load(std::memory_order_relaxed),
+                              std::memory_order_relaxed);
   }
   here.table.store(fresh, std::memory_order_release);
   here.table_size = size;
@@ -38,15 +40,19 @@ function_counter* counter_of(context& here, std::uint32_t function) noexcept {
   return &fresh[function];
 }
 
-void end_sample(context& here, std::uint32_t function, std::uint64_t start_ns, bool counted) noexcept {
+void end_sample(context& here, std::uint32_t function, std::uint64_t start_ns,
+                bool counted) noexcept {
   std::uint64_t spent = now_ns(here) - start_ns;
   if (counted) {
     function_counter& c = here.table.load(std::memory_order_relaxed)[function];
     c.samples.store(c.samples.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    c.sampled_ns.store(c.sampled_ns.load(std::memory_order_relaxed) + spent, std::memory_order_relaxed);
+    c.sampled_ns.store(c.sampled_ns.load(std::memory_order_relaxed) + spent,
+                       std::memory_order_relaxed);
   }
   if (here.timeline != nullptr)
-    here.timeline->add({start_ns, static_cast<std::uint32_t>(std::min<std::uint64_t>(spent, UINT32_MAX)), function});
+    here.timeline->add({start_ns,
+                        static_cast<std::uint32_t>(std::min<std::uint64_t>(spent, UINT32_MAX)),
+                        function});
 }
 
 context::~context() {
@@ -71,9 +77,11 @@ std::string timeline_json(scheduler& home) {
     if (c.timeline == nullptr) return;
     c.timeline->for_each([&](const timeline_record& r) {
       if (!std::exchange(first, false)) text += ",";
-      text += "\n{\"ph\":\"X\",\"pid\":1,\"tid\":" + std::to_string(id) + ",\"ts\":" + number(r.start_ns - home.start_ns) +
+      text += "\n{\"ph\":\"X\",\"pid\":1,\"tid\":" + std::to_string(id) +
+              ",\"ts\":" + number(r.start_ns - home.start_ns) +
               ",\"dur\":" + number(r.duration_ns) + ",\"name\":";
-      base::append_json_string(text, r.function < names.size() ? std::string_view(names[r.function]) : "other");
+      base::append_json_string(
+          text, r.function < names.size() ? std::string_view(names[r.function]) : "other");
       text += "}";
     });
   });

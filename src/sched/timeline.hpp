@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a function costs: one call in 64 is timed, or all of them when the timeline is on. The timeline is a ring of
-// fixed records per thread, which the newest overwrite.
+// What a function costs: one call in 64 is timed, or all of them when the timeline is on. The
+// timeline is a ring of fixed records per thread, which the newest overwrite.
 
 #include <atomic>
 #include <cstdint>
@@ -21,8 +21,8 @@ struct timeline_record {
   std::uint32_t function;
 };
 
-/// Written by its thread; read when that thread is quiet or with the newest records possibly torn (they are
-/// atomic words, so nothing worse than a wrong bar can come of it).
+/// Written by its thread; read when that thread is quiet or with the newest records possibly torn
+/// (they are atomic words, so nothing worse than a wrong bar can come of it).
 class timeline_ring {
  public:
   explicit timeline_ring(std::size_t capacity)
@@ -31,7 +31,8 @@ class timeline_ring {
     std::uint64_t n = written_.load(std::memory_order_relaxed);
     auto at = static_cast<std::size_t>(n % capacity_) * 2;
     words_[at].store(r.start_ns, std::memory_order_relaxed);
-    words_[at + 1].store(std::uint64_t{r.duration_ns} << 32 | r.function, std::memory_order_relaxed);
+    words_[at + 1].store(std::uint64_t{r.duration_ns} << 32 | r.function,
+                         std::memory_order_relaxed);
     written_.store(n + 1, std::memory_order_release);
   }
   template <class F>
@@ -40,7 +41,8 @@ class timeline_ring {
     for (std::uint64_t n = end > capacity_ ? end - capacity_ : 0; n < end; ++n) {
       auto at = static_cast<std::size_t>(n % capacity_) * 2;
       std::uint64_t second = words_[at + 1].load(std::memory_order_relaxed);
-      visit(timeline_record{words_[at].load(std::memory_order_relaxed), static_cast<std::uint32_t>(second >> 32),
+      visit(timeline_record{words_[at].load(std::memory_order_relaxed),
+                            static_cast<std::uint32_t>(second >> 32),
                             static_cast<std::uint32_t>(second)});
     }
   }
@@ -53,7 +55,8 @@ class timeline_ring {
 
 inline constexpr std::uint32_t sample_every = 64;
 
-void end_sample(context& here, std::uint32_t function, std::uint64_t start_ns, bool counted) noexcept;
+void end_sample(context& here, std::uint32_t function, std::uint64_t start_ns,
+                bool counted) noexcept;
 function_counter* counter_of(context& here, std::uint32_t function) noexcept;
 
 /// Around one run of a cell's body.
@@ -66,12 +69,15 @@ class task_sample {
     std::uint32_t calls = counter_->calls.load(std::memory_order_relaxed);
     counter_->calls.store(calls + 1, std::memory_order_relaxed);
     sampled_ = calls % sample_every == 0;
-    if (sampled_ || here.timeline != nullptr) [[unlikely]] start_ns_ = now_ns(here);
+    if (sampled_ || here.timeline != nullptr) [[unlikely]]
+      start_ns_ = now_ns(here);
   }
   void end(bool failed) noexcept {
     if (counter_ != nullptr && failed)
-      counter_->errors.store(counter_->errors.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    if (start_ns_ != 0) [[unlikely]] end_sample(here_, function_, start_ns_, sampled_);
+      counter_->errors.store(counter_->errors.load(std::memory_order_relaxed) + 1,
+                             std::memory_order_relaxed);
+    if (start_ns_ != 0) [[unlikely]]
+      end_sample(here_, function_, start_ns_, sampled_);
   }
 
  private:

@@ -16,7 +16,8 @@ namespace sched {
 
 struct cell;
 
-/// Owned by whoever waits; `fire` runs on the loop's thread, without a lock held, after it left the heap.
+/// Owned by whoever waits; `fire` runs on the loop's thread, without a lock held, after it left the
+/// heap.
 struct timer {
   static constexpr std::size_t not_queued = ~std::size_t{0};
   std::uint64_t when_ns = 0;

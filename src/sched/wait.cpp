@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blocking waits. Inside a task, `get` runs on its own stack only what it waits for: it claims the awaited task, or
-// the unready arguments below it, and otherwise parks. Running anything else there deadlocks without any cycle.
+// Blocking waits. Inside a task, `get` runs on its own stack only what it waits for: it claims the
+// awaited task, or the unready arguments below it, and otherwise parks. Running anything else there
+// deadlocks without any cycle.
 
 #include "sched/wait.hpp"
 
@@ -18,9 +19,9 @@ namespace {
 
 constexpr std::size_t stack_reserve = std::size_t{96} << 10;  // for one more level of helping
 constexpr int spins_before_parking = 64;                      // a stolen child is often nearly done
-constexpr std::uint32_t stale_every = 64;                     // gets between two looks for stale entries
-constexpr std::uint64_t look_again_ns = 1'000'000;             // where no memory is left to be woken
-constexpr int frames_looked_at_max = 256;                     // per parked thread, for deadlocks
+constexpr std::uint32_t stale_every = 64;           // gets between two looks for stale entries
+constexpr std::uint64_t look_again_ns = 1'000'000;  // where no memory is left to be woken
+constexpr int frames_looked_at_max = 256;           // per parked thread, for deadlocks
 
 bool stack_is_low(const context& here) {
   if (here.stack_low == 0) return false;
@@ -49,7 +50,8 @@ bool run_if_newest(context& here, cell& want) noexcept {
   worker* self = here.self;
   if (self == nullptr || here.depth == 0 || stack_is_low(here)) return false;
   if (self->queue.newest() != &want) {
-    // Entries of tasks that were claimed pile up below: a long task that waits for many drops them here.
+    // Entries of tasks that were claimed pile up below: a long task that waits for many drops them
+    // here.
     if (++here.ticks % stale_every == 0) drop_stale_entries(*self);
     return false;
   }
@@ -73,11 +75,11 @@ bool may_leave(const cell& x) {
 
 }  // namespace
 
-// -- the walk -----------------------------------------------------------------------------------------------
+// -- the walk
 
 void walk::restart() noexcept {
-  // What was claimed but not run goes back: to its countdown, or, when that is over, into a queue. The deepest
-  // first, because the claimed task above it holds it.
+  // What was claimed but not run goes back: to its countdown, or, when that is over, into a queue.
+  // The deepest first, because the claimed task above it holds it.
   while (!empty()) {
     step& s = top();
     if (s.mine) {
@@ -137,7 +139,8 @@ bool walk::advance() noexcept {
     return true;
   }
   std::uint32_t flags = s.flags;
-  // The queue's reference belongs to the stale entry, or become_ready has dropped it; ours goes with the step.
+  // The queue's reference belongs to the stale entry, or become_ready has dropped it; ours goes
+  // with the step.
   x.add_reference();
   s.mine = false;
   pop();
@@ -170,7 +173,8 @@ bool walk::help_claimed(cell& x) noexcept {
 }
 
 bool walk::help_message(cell& m) noexcept {
-  // The actor may end as soon as the message is sealed: mark it first, then look again (retire_actor).
+  // The actor may end as soon as the message is sealed: mark it first, then look again
+  // (retire_actor).
   actor_core* a = m.ops->link(m).actor;
   actor_core* outer = here_.hazard.load(std::memory_order_relaxed);
   here_.hazard.store(a, std::memory_order_seq_cst);
@@ -189,10 +193,12 @@ bool walk::help_message(cell& m) noexcept {
   return helped || m.sealed();
 }
 
-/// The message waits behind something: an argument, or a call that is suspended, its own or an earlier one.
+/// The message waits behind something: an argument, or a call that is suspended, its own or an
+/// earlier one.
 bool walk::help_blocker(cell& m, actor_core& a) noexcept {
   cell_extra* extra = m.extra.load(std::memory_order_acquire);
-  if (extra != nullptr && extra->root.load(std::memory_order_acquire) != nullptr) return help_claimed(m);
+  if (extra != nullptr && extra->root.load(std::memory_order_acquire) != nullptr)
+    return help_claimed(m);
   cell* blocker = blocker_of(here_, a, m);
   if (blocker == nullptr) return false;
   if (!blocker->sealed() && !contains(*blocker)) return push(*blocker, true);
@@ -200,7 +206,7 @@ bool walk::help_blocker(cell& m, actor_core& a) noexcept {
   return false;
 }
 
-// -- parking ------------------------------------------------------------------------------------------------
+// -- parking
 
 namespace {
 
@@ -232,7 +238,8 @@ bool waits_in_a_ring(scheduler& home, const parked_get& me) {
 
 }  // namespace
 
-park_guard::park_guard(context& here, const cell* want, const actor_core* actor, std::atomic<std::uint32_t>* word)
+park_guard::park_guard(context& here, const cell* want, const actor_core* actor,
+                       std::atomic<std::uint32_t>* word)
     : here_(here) {
   scheduler& home = here.home();
   me_.here = &here;
@@ -276,8 +283,8 @@ void wake_parked(scheduler& home) noexcept {
   }
 }
 
-void wait_parked(context& here, std::atomic<std::uint32_t>& word, std::uint32_t seen, std::uint64_t timeout_ns,
-                 cell& why) noexcept {
+void wait_parked(context& here, std::atomic<std::uint32_t>& word, std::uint32_t seen,
+                 std::uint64_t timeout_ns, cell& why) noexcept {
   std::atomic<std::uint32_t> own{0};
   park_guard parked(here, nullptr, why.ops->link(why).actor, &own);
   ports::wait_on(word, seen, timeout_ns);
@@ -291,7 +298,9 @@ std::uint64_t time_left_ns(context& here, std::uint64_t deadline_ns) {
   return now < deadline_ns ? deadline_ns - now : 0;
 }
 
-const actor_core* actor_of(cell& x) { return x.ops->link != nullptr ? x.ops->link(x).actor : nullptr; }
+const actor_core* actor_of(cell& x) {
+  return x.ops->link != nullptr ? x.ops->link(x).actor : nullptr;
+}
 
 /// Counts cells that are sealed; shared by the waiting thread and by every node that has not fired.
 struct wait_group {
@@ -366,8 +375,9 @@ class counted_cell {
   cell& x_;
 };
 
-/// Sleeps until `want` is sealed, or `x`, which it waits for; until the time is over; or until there is something
-/// to look at again. Both count: `want` may time out or be produced while `x` goes on.
+/// Sleeps until `want` is sealed, or `x`, which it waits for; until the time is over; or until
+/// there is something to look at again. Both count: `want` may time out or be produced while `x`
+/// goes on.
 result<void> park(context& here, cell& want, cell& x, std::uint64_t deadline_ns, walk* w) noexcept {
   counted_cell keep(x);  // the walk may drop it meanwhile
   cell* const both[] = {&want, &x};
@@ -386,7 +396,8 @@ result<void> park(context& here, cell& want, cell& x, std::uint64_t deadline_ns,
   return {};
 }
 
-/// The caller's own loop stands still while its thread waits here: timers are looked after meanwhile.
+/// The caller's own loop stands still while its thread waits here: timers are looked after
+/// meanwhile.
 std::uint64_t next_look(context& here, std::uint64_t deadline_ns) {
   bool callers_loop = here.on_loop && here.home().port->external();
   return callers_loop ? std::min(deadline_ns, here.home().timers.earliest()) : deadline_ns;
@@ -396,7 +407,8 @@ void look_after_timers(context& here) noexcept {
 }
 
 error timeout_error(cell& want) {
-  return error(errc::timeout, error_layer::sched, {"not ready in time", "", function_name(want), ""});
+  return error(errc::timeout, error_layer::sched,
+               {"not ready in time", "", function_name(want), ""});
 }
 
 /// A foreign thread that runs tasks has a queue for what these submit, as long as it does.
@@ -408,7 +420,8 @@ class helper_lease {
   helper_lease(const helper_lease&) = delete;
   helper_lease& operator=(const helper_lease&) = delete;
   ~helper_lease() {
-    if (lent_ && here_.self != nullptr) return_helper(here_.home(), *std::exchange(here_.self, nullptr));
+    if (lent_ && here_.self != nullptr)
+      return_helper(here_.home(), *std::exchange(here_.self, nullptr));
   }
 
  private:
@@ -429,8 +442,9 @@ result<void> wait_helping(context& here, cell& want) noexcept {
       continue;
     }
     if (w.deadlocked())
-      return error(errc::would_deadlock, error_layer::sched,
-                   {"the call waited for is one to an actor that waits here", "", function_name(want), ""});
+      return error(
+          errc::would_deadlock, error_layer::sched,
+          {"the call waited for is one to an actor that waits here", "", function_name(want), ""});
     if (++spins < spins_before_parking) {
       if (spins % 8 == 0) ports::yield();
       else ports::pause();
@@ -444,7 +458,8 @@ result<void> wait_helping(context& here, cell& want) noexcept {
 }
 
 result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns) noexcept {
-  for (int spins = 0; spins < spins_before_parking && deadline_ns == forever && !want.sealed(); ++spins)
+  for (int spins = 0; spins < spins_before_parking && deadline_ns == forever && !want.sealed();
+       ++spins)
     ports::pause();
   while (!want.sealed()) {
     if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
@@ -454,8 +469,8 @@ result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns) 
   return {};
 }
 
-/// One turn of the loop, which ends when another thread has sealed what is waited for: one that runs blocking tasks,
-/// or of another runtime.
+/// One turn of the loop, which ends when another thread has sealed what is waited for: one that
+/// runs blocking tasks, or of another runtime.
 bool turn_for(context& here, cell& want, walk& w, std::uint64_t deadline_ns) noexcept {
   scheduler& home = here.home();
   counted_cell keep(w.bottom());
@@ -465,7 +480,8 @@ bool turn_for(context& here, cell& want, walk& w, std::uint64_t deadline_ns) noe
   group_watch watch;
   bool watched = watch.start(both, both[0] == both[1] ? 1 : 2, home.port.get());
   if (want.sealed() || both[1]->sealed()) return true;
-  return home.turn_once(watched ? deadline_ns : std::min(deadline_ns, now_ns(here) + look_again_ns));
+  return home.turn_once(watched ? deadline_ns
+                                : std::min(deadline_ns, now_ns(here) + look_again_ns));
 }
 
 /// No other thread runs tasks: this one makes everything go on, in a task only what it waits for.
@@ -485,12 +501,11 @@ result<void> wait_alone(context& here, cell& want, std::uint64_t deadline_ns) no
                    {"nothing that could still run would finish it", "", function_name(want), ""});
     if (home.port->external())
       return error(errc::would_block, error_layer::sched,
-                   {"only the caller's event loop could finish it, and this thread is that loop's", "",
-                    function_name(want), ""});
+                   {"only the caller's event loop could finish it, and this thread is that loop's",
+                    "", function_name(want), ""});
   }
   return {};
 }
-
 
 /// A foreign thread that works as long as it waits.
 result<void> wait_working(context& here, cell& want) noexcept {
@@ -544,17 +559,19 @@ result<void> wait_sealed(context& here, cell& want, std::uint64_t deadline_ns) n
   bool in_task = here.depth > 0;
   help how = in_task ? help::awaited : home.solo ? help::nothing : home.options.get_helps;
   bool callers_loop = here.on_loop && home.port->external();
-  if (deadline_ns != forever || how == help::nothing || callers_loop) return wait_parking(here, want, deadline_ns);
+  if (deadline_ns != forever || how == help::nothing || callers_loop)
+    return wait_parking(here, want, deadline_ns);
   if (!in_task && how == help::anything) return wait_working(here, want);
   return wait_helping(here, want);
 }
 
-// -- several ------------------------------------------------------------------------------------------------
+// -- several
 
 namespace {
 
 std::size_t count_sealed(cell* const* cells, std::size_t size) {
-  return static_cast<std::size_t>(std::count_if(cells, cells + size, [](cell* x) { return x->sealed(); }));
+  return static_cast<std::size_t>(
+      std::count_if(cells, cells + size, [](cell* x) { return x->sealed(); }));
 }
 
 /// Helps the first that can be helped. False: none can.
@@ -576,8 +593,10 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
   scheduler& home = here.home();
   if (home.now.load(std::memory_order_relaxed) >= phase::stopped) return refuse(here);
   if (here.in_callback)
-    return error(errc::would_block, error_layer::sched, {"a callback of the event loop must not wait", "", "", ""});
-  lent_cpu lent(home, here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr);
+    return error(errc::would_block, error_layer::sched,
+                 {"a callback of the event loop must not wait", "", "", ""});
+  lent_cpu lent(home,
+                here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr);
   as_current current(here);
   bool alone = home.solo && (home.simulated || here.on_loop);
   group_watch watch;
@@ -586,7 +605,8 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
   for (;;) {
     std::uint32_t seen = alone ? 0 : watch.group->word.load(std::memory_order_acquire);
     if (count_sealed(cells, size) >= count) return {};
-    if (deadline_ns != forever && now_ns(here) >= deadline_ns) return error(errc::timeout, error_layer::sched);
+    if (deadline_ns != forever && now_ns(here) >= deadline_ns)
+      return error(errc::timeout, error_layer::sched);
     if (alone) {
       bool moved = here.depth == 0 ? home.drive_once(deadline_ns)
                                    : help_any(here, cells, size) || home.turn_once(deadline_ns);

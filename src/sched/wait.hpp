@@ -66,7 +66,8 @@ class walk {
   bool deadlocked_ = false;
 };
 
-/// A thread that waits, as others see it: in `dump`, in the search for rings, when work comes and nobody is awake.
+/// A thread that waits, as others see it: in `dump`, in the search for rings, when work comes and
+/// nobody is awake.
 struct parked_get {
   context* here = nullptr;
   const frame* top = nullptr;  // where it waits: what is above may run meanwhile, on other frames
@@ -80,7 +81,8 @@ struct parked_get {
 
 class park_guard {
  public:
-  park_guard(context& here, const cell* want, const actor_core* actor, std::atomic<std::uint32_t>* word);
+  park_guard(context& here, const cell* want, const actor_core* actor,
+             std::atomic<std::uint32_t>* word);
   park_guard(const park_guard&) = delete;
   park_guard& operator=(const park_guard&) = delete;
   ~park_guard();

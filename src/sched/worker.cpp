@@ -5,18 +5,20 @@
 
 #include "base/rng.hpp"
 #include "sched/frames.hpp"
-#include "sched/timeline.hpp"
 #include "sched/internal.hpp"
+#include "sched/timeline.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
 
 namespace {
-// Every so many picks a worker looks where it would otherwise look last, so that nothing starves there.
+// Every so many picks a worker looks where it would otherwise look last, so that nothing starves
+// there.
 constexpr std::uint32_t fairness_ticks = 64;
-// A theft takes one task and costs a heavy fence. Where there are many, the thief asks the owner to put half of them
-// into its inbox, which anybody takes whole; only an owner that does not answer is robbed.
+// A theft takes one task and costs a heavy fence. Where there are many, the thief asks the owner to
+// put half of them into its inbox, which anybody takes whole; only an owner that does not answer is
+// robbed.
 constexpr std::size_t share_min = 16;
 constexpr std::size_t share_max = 1024;
 constexpr unsigned rounds_before_theft = 12;
@@ -24,7 +26,10 @@ constexpr std::uint32_t inbox_run = 64;  // consecutive foreign submissions that
 }  // namespace
 
 worker::worker(scheduler& owner, unsigned number, bool is_spare)
-    : home(owner), index(number), spare(is_spare), seed(owner.port->random_seed() ^ (number * 0x9e3779b97f4a7c15u)) {
+    : home(owner),
+      index(number),
+      spare(is_spare),
+      seed(owner.port->random_seed() ^ (number * 0x9e3779b97f4a7c15u)) {
   here.owner.store(&owner, std::memory_order_relaxed);
   here.face = &owner;
   here.self = this;
@@ -42,7 +47,8 @@ void worker::push(cell& x) noexcept {
 void worker::put_in_inbox(cell& newest, cell& oldest) noexcept {
   cell* head = inbox.load(std::memory_order_relaxed);
   do oldest.next = head;
-  while (!inbox.compare_exchange_weak(head, &newest, std::memory_order_seq_cst, std::memory_order_relaxed));
+  while (!inbox.compare_exchange_weak(head, &newest, std::memory_order_seq_cst,
+                                      std::memory_order_relaxed));
 }
 
 /// Puts the older half of the queue where a thief can take it at once.
@@ -73,7 +79,8 @@ cell* worker::take_inbox(worker& from) noexcept {
       while (last->next != nullptr) last = last->next;
       cell* head = inbox.load(std::memory_order_relaxed);
       do last->next = head;
-      while (!inbox.compare_exchange_weak(head, x, std::memory_order_seq_cst, std::memory_order_relaxed));
+      while (!inbox.compare_exchange_weak(head, x, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed));
       return queue.pop();
     }
     x = older;
@@ -139,16 +146,18 @@ bool worker::run_one() noexcept {
   return true;
 }
 
-// -- queues -------------------------------------------------------------------------------------------------
+// -- queues
 
 void scheduler::push_foreign(context* here, cell& ready) noexcept {
   unsigned used = workers_wanted;  // spares come and go: their inboxes get nothing
-  worker& to = *workers[(here != nullptr ? here->ticks++ : next_inbox.fetch_add(1, std::memory_order_relaxed)) /
+  worker& to = *workers[(here != nullptr ? here->ticks++
+                                         : next_inbox.fetch_add(1, std::memory_order_relaxed)) /
                         inbox_run % used];
   chaos::point(chaos::place::inbox_before_push);
   cell* head = to.inbox.load(std::memory_order_relaxed);
   do ready.next = head;
-  while (!to.inbox.compare_exchange_weak(head, &ready, std::memory_order_seq_cst, std::memory_order_relaxed));
+  while (!to.inbox.compare_exchange_weak(head, &ready, std::memory_order_seq_cst,
+                                         std::memory_order_relaxed));
   notify();
   if (solo) port->wake();
 }
@@ -171,9 +180,11 @@ void schedule(context& here, cell& ready) noexcept {
 
 void become_ready(cell& x, std::uint32_t flags) noexcept {
   if (flags & cell::message) return message_ready(x);
-  if (flags & cell::claimed) return x.release();  // its claimer runs it: the queue's reference is not needed
+  if (flags & cell::claimed)
+    return x.release();  // its claimer runs it: the queue's reference is not needed
   scheduler& home = *x.home;
-  context* here = this_context != nullptr && &this_context->home() == &home ? this_context : nullptr;
+  context* here =
+      this_context != nullptr && &this_context->home() == &home ? this_context : nullptr;
   if ((flags & cell::special) || (home.has_engine && !(flags & cell::local))) {
     if (here == nullptr) here = find_context(home);
     return home.admit(*here, x);
@@ -181,7 +192,7 @@ void become_ready(cell& x, std::uint32_t flags) noexcept {
   home.push_ready(here, x, priority::normal);
 }
 
-// -- running a task -----------------------------------------------------------------------------------------
+// -- running a task
 
 void enter_task(context& here, cell& self) {
   chaos::point(chaos::place::claim_before);
@@ -198,18 +209,20 @@ bool refused_at_start(context& here, cell& x, std::uint32_t flags, error& why) {
   phase now = home.now.load(std::memory_order_relaxed);
   if (now >= phase::cancelling) {
     home.dropped.fetch_add(1, std::memory_order_relaxed);
-    why = error(errc::stopped, error_layer::sched, {"the runtime stopped before the task was started", "",
-                function_name(x), ""});
+    why = error(errc::stopped, error_layer::sched,
+                {"the runtime stopped before the task was started", "", function_name(x), ""});
     return true;
   }
   bool ancestor = home.ancestors_matter.load(std::memory_order_relaxed) && ancestor_cancelled(x);
   if ((flags & cell::cancelled) || ancestor) {
-    why = error(errc::cancelled, error_layer::sched, {ancestor ? "the task that submitted it was cancelled" : "",
-                "", function_name(x), ""});
+    why = error(
+        errc::cancelled, error_layer::sched,
+        {ancestor ? "the task that submitted it was cancelled" : "", "", function_name(x), ""});
     return true;
   }
   cell_extra* extra = x.extra.load(std::memory_order_acquire);
-  if (extra != nullptr && extra->deadline_ns != forever && home.port->now_ns() > extra->deadline_ns) {
+  if (extra != nullptr && extra->deadline_ns != forever &&
+      home.port->now_ns() > extra->deadline_ns) {
     why = error(errc::deadline, error_layer::sched, {"", "", function_name(x), ""});
     return true;
   }

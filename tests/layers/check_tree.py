@@ -60,7 +60,7 @@ BANNED = {
     ),
     r"\bstd\s*::\s*(?:cout|cerr|clog)\b": ("prints", "return an error, or write to the log sink"),
     r"\b(?:stdout|stderr)\b": ("prints", "return an error, or write to the log sink"),
-    r"(?<![\w.>:])(?:std\s*::\s*|::\s*)?_?(?:quick_)?(?:exit|Exit)\s*\(": (
+    r"(?<![\w.>:])(?<!result<void> )(?:std\s*::\s*|::\s*)?_?(?:quick_)?(?:exit|Exit)\s*\(": (
         "ends the program",
         "return an error",
     ),
@@ -170,7 +170,8 @@ def check_names(name, code, findings):
             name, "the file name is not snake_case", "names look alike everywhere", "rename it"
         )
     if name.endswith(".hpp"):
-        for match in re.finditer(r"^\s*using\s+namespace\b", code, re.M):
+        shared = not name.startswith("tests/")  # a test's support header serves one program
+        for match in re.finditer(r"^\s*using\s+namespace\b", code if shared else "", re.M):
             findings.add(
                 f"{name}:{line_of(code, match)}",
                 "'using namespace' in a header",

@@ -31,7 +31,7 @@ std::uint64_t fib(int n) {
   return a.has_value() && b.has_value() ? *a + *b : 1'000'000;
 }
 
-// -- random graphs ---
+// -- random graphs
 using number = std::uint64_t;
 
 number mix(number own, number a, number b) { return own * 31 + a * 17 + (b ^ own); }

@@ -41,8 +41,8 @@ constexpr U swap_unless_little(U value) noexcept {
 ///
 /// REQUIRES: sizeof(T) readable bytes.
 template <class T>
-  requires std::is_arithmetic_v<T>
-T load_le(const void* from) noexcept {
+requires std::is_arithmetic_v<T> T load_le(const void* from)
+noexcept {
   unsigned_of<sizeof(T)> bits;
   std::memcpy(&bits, from, sizeof bits);
   return std::bit_cast<T>(detail::swap_unless_little(bits));
@@ -50,7 +50,7 @@ T load_le(const void* from) noexcept {
 
 /// Writes a number to `to`, little-endian, at any alignment. REQUIRES: sizeof(T) writable bytes.
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void store_le(void* to, T value) noexcept {
   auto bits = detail::swap_unless_little(std::bit_cast<unsigned_of<sizeof(T)>>(value));
   std::memcpy(to, &bits, sizeof bits);

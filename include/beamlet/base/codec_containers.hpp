@@ -21,18 +21,17 @@ inline namespace BEAMLET_ABI {
 namespace detail {
 
 template <class T>
-inline constexpr bool copies_as_memory = std::endian::native == std::endian::little && is_flat<T>;
+inline constexpr bool copies_as_memory = std::endian::native == std::endian::little&& is_flat<T>;
 
 template <class T>
-concept set_like =
-    !has_fields<T> && std::same_as<typename T::key_type, typename T::value_type> &&
-    requires(T& set, const T& constant, typename T::key_type key) {
-      constant.size();
-      { set.insert(std::move(key)).second } -> std::convertible_to<bool>;
-    };
+concept set_like = !has_fields<T> && std::same_as<typename T::key_type, typename T::value_type> &&
+                   requires(T & set, const T& constant, typename T::key_type key) {
+  constant.size();
+  { set.insert(std::move(key)).second } -> std::convertible_to<bool>;
+};
 
 template <class T>
-concept map_like = !has_fields<T> && requires(T& map, const T& constant, typename T::key_type key,
+concept map_like = !has_fields<T> && requires(T & map, const T& constant, typename T::key_type key,
                                               typename T::mapped_type value) {
   constant.size();
   { map.emplace(std::move(key), std::move(value)).second } -> std::convertible_to<bool>;
@@ -40,7 +39,7 @@ concept map_like = !has_fields<T> && requires(T& map, const T& constant, typenam
 
 template <class T>
 concept sequence_like =
-    !has_fields<T> && requires(T& sequence, const T& constant, typename T::value_type value) {
+    !has_fields<T> && requires(T & sequence, const T& constant, typename T::value_type value) {
   constant.size();
   constant.begin();
   sequence.pop_front();
@@ -125,7 +124,7 @@ struct codec<std::vector<T, Allocator>> {
 };
 
 template <detail::sequence_like T>
-  requires encodable<typename T::value_type>
+requires encodable<typename T::value_type>
 struct codec<T> {
   static void encode(writer& out, const T& elements) {
     detail::encode_elements(out, elements, [&](const auto& e) { detail::encode_value(out, e); });
@@ -141,7 +140,7 @@ struct codec<T> {
 
 /// Duplicate keys are malformed.
 template <detail::set_like T>
-  requires encodable<typename T::key_type>
+requires encodable<typename T::key_type>
 struct codec<T> {
   using key = typename T::key_type;
   static void encode(writer& out, const T& keys) {
@@ -161,7 +160,7 @@ struct codec<T> {
 
 /// Duplicate keys are malformed.
 template <detail::map_like T>
-  requires encodable<typename T::key_type> && encodable<typename T::mapped_type>
+requires encodable<typename T::key_type> && encodable<typename T::mapped_type>
 struct codec<T> {
   using key = typename T::key_type;
   using mapped = typename T::mapped_type;

@@ -90,8 +90,8 @@ concept wire_integer =
     !std::same_as<T, wchar_t> && sizeof(T) <= 8;
 
 template <class T>
-concept wire_float =
-    (std::same_as<T, float> || std::same_as<T, double>) && std::numeric_limits<T>::is_iec559;
+concept wire_float = (std::same_as<T, float> ||
+                      std::same_as<T, double>)&&std::numeric_limits<T>::is_iec559;
 
 /// What an integer is sent as.
 template <class T>

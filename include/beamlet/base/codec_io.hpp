@@ -52,7 +52,7 @@ class writer {
 
   void bytes(std::span<const std::byte> source);
   template <class T>
-    requires std::is_arithmetic_v<T>
+  requires std::is_arithmetic_v<T>
   void number(T value) {
     if (!reserve(sizeof(T))) return;
     out_.resize(out_.size() + sizeof(T));
@@ -115,8 +115,8 @@ class reader {
   }
   /// The next number; 0 after a failure.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  T number() noexcept {
+  requires std::is_arithmetic_v<T> T number()
+  noexcept {
     auto image = bytes(sizeof(T));
     return image.size() == sizeof(T) ? base::load_le<T>(image.data()) : T{};
   }

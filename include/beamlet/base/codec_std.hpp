@@ -171,8 +171,7 @@ struct codec<error> {
 };
 
 template <class T>
-  requires(encodable<T> || std::is_void_v<T>)
-struct codec<result<T>> {
+requires(encodable<T> || std::is_void_v<T>) struct codec<result<T>> {
   static void encode(writer& out, const result<T>& value) {
     detail::encode_value(out, value.has_value());
     if (!value.has_value()) detail::encode_value(out, value.error());

@@ -14,10 +14,12 @@ struct panic_info {
   int line;
 };
 
-/// Called once when a programmer's mistake is found; must not return (when it does, the program aborts).
+/// Called once when a programmer's mistake is found; must not return (when it does, the program
+/// aborts).
 using panic_handler = void (*)(const panic_info&);
 
-/// Installs the embedder's handler and returns the previous one; null restores the default, which aborts.
+/// Installs the embedder's handler and returns the previous one; null restores the default, which
+/// aborts.
 ///
 /// Thread: any.   Blocks: no.   Cost: one atomic exchange.
 panic_handler set_panic_handler(panic_handler handler) noexcept;
@@ -29,6 +31,6 @@ panic_handler set_panic_handler(panic_handler handler) noexcept;
 }  // namespace beamlet
 
 /// Checks a precondition that only a programmer's mistake can violate. Stays on in release builds.
-#define BEAMLET_ASSERT(condition, text)                                              \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                               \
+#define BEAMLET_ASSERT(condition, text)                \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::beamlet::panic({#condition, text, __FILE__, __LINE__}))

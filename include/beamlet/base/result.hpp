@@ -38,13 +38,15 @@ namespace detail {
   throw bad_result(e);
 #else
   (void)e;
-  panic({"result has a value", "value() was called on a result that holds an error", __FILE__, __LINE__});
+  panic({"result has a value", "value() was called on a result that holds an error", __FILE__,
+         __LINE__});
 #endif
 }
 }  // namespace detail
 
-/// Either a `T` or an `error`. Member names are those of `std::expected` (C++23), so that an alias can
-/// replace it. There is no implicit conversion to bool; write `if (!r.has_value())` or use `explicit operator bool`.
+/// Either a `T` or an `error`. Member names are those of `std::expected` (C++23), so that an alias
+/// can replace it. There is no implicit conversion to bool; write `if (!r.has_value())` or use
+/// `explicit operator bool`.
 ///
 /// Thread: a value type.   Cost: the larger of `T` and `error`, plus a flag; never allocates.
 template <class T>
@@ -54,19 +56,24 @@ class [[nodiscard]] result {
   using error_type = beamlet::error;
 
   template <class U = T>
-    requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::remove_cvref_t<U>, result> &&
-             !std::is_same_v<std::remove_cvref_t<U>, beamlet::error> && !std::is_same_v<std::remove_cvref_t<U>, errc>)
-  result(U&& value) : has_value_(true), value_(std::forward<U>(value)) {}  // NOLINT: converts
-  result(beamlet::error e) noexcept : has_value_(false), error_(std::move(e)) {}  // NOLINT: converts
-  result(errc code) noexcept : has_value_(false), error_(code) {}                 // NOLINT: converts
+  requires(std::is_constructible_v<T, U&&> && !std::is_same_v<std::remove_cvref_t<U>, result> &&
+           !std::is_same_v<std::remove_cvref_t<U>, beamlet::error> &&
+           !std::is_same_v<std::remove_cvref_t<U>, errc>) result(U&& value)
+      : has_value_(true), value_(std::forward<U>(value)) {}  // NOLINT: converts
+  result(beamlet::error e) noexcept
+      : has_value_(false), error_(std::move(e)) {}                 // NOLINT: converts
+  result(errc code) noexcept : has_value_(false), error_(code) {}  // NOLINT: converts
   template <class... A>
-  explicit result(std::in_place_t, A&&... arguments) : has_value_(true), value_(std::forward<A>(arguments)...) {}
+  explicit result(std::in_place_t, A&&... arguments)
+      : has_value_(true), value_(std::forward<A>(arguments)...) {}
 
-  result(const result& other) requires std::is_copy_constructible_v<T> : has_value_(other.has_value_) {
+  result(const result& other) requires std::is_copy_constructible_v<T>
+      : has_value_(other.has_value_) {
     if (has_value_) std::construct_at(std::addressof(value_), other.value_);
     else std::construct_at(std::addressof(error_), other.error_);
   }
-  result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : has_value_(other.has_value_) {
+  result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>)
+      : has_value_(other.has_value_) {
     if (has_value_) std::construct_at(std::addressof(value_), std::move(other.value_));
     else std::construct_at(std::addressof(error_), std::move(other.error_));
   }
@@ -159,16 +166,17 @@ class [[nodiscard]] result<void> {
 
 #define BEAMLET_CONCAT_(a, b) a##b
 #define BEAMLET_CONCAT(a, b) BEAMLET_CONCAT_(a, b)
-#define BEAMLET_TRY_(holder, declaration, ...)                      \
-  auto holder = (__VA_ARGS__);                                      \
-  if (!holder.has_value()) return std::move(holder).error();        \
+#define BEAMLET_TRY_(holder, declaration, ...)               \
+  auto holder = (__VA_ARGS__);                               \
+  if (!holder.has_value()) return std::move(holder).error(); \
   declaration = *std::move(holder)
 
 /// `BEAMLET_TRY(auto file, open(path));` takes the value, or returns the error from this function.
-#define BEAMLET_TRY(declaration, ...) BEAMLET_TRY_(BEAMLET_CONCAT(beamlet_try_, __LINE__), declaration, __VA_ARGS__)
+#define BEAMLET_TRY(declaration, ...) \
+  BEAMLET_TRY_(BEAMLET_CONCAT(beamlet_try_, __LINE__), declaration, __VA_ARGS__)
 /// `BEAMLET_TRY_VOID(write(file));` goes on, or returns the error from this function.
-#define BEAMLET_TRY_VOID(...)                                                                    \
-  do {                                                                                           \
-    auto beamlet_try_result = (__VA_ARGS__);                                                     \
-    if (!beamlet_try_result.has_value()) return std::move(beamlet_try_result).error();           \
+#define BEAMLET_TRY_VOID(...)                                                          \
+  do {                                                                                 \
+    auto beamlet_try_result = (__VA_ARGS__);                                           \
+    if (!beamlet_try_result.has_value()) return std::move(beamlet_try_result).error(); \
   } while (false)

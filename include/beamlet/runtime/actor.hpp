@@ -27,30 +27,35 @@ struct actor_block final : sched::actor_core {
   actor_block() {}
   ~actor_block() {}
 
-  static constexpr std::size_t align = alignof(T) > alignof(sched::actor_core) ? alignof(T) : alignof(sched::actor_core);
+  static constexpr std::size_t align = alignof(T) > alignof(sched::actor_core)
+                                           ? alignof(T)
+                                           : alignof(sched::actor_core);
   static constexpr bool reentrant = [] {
     if constexpr (requires { T::reentrant; }) return static_cast<bool>(T::reentrant);
     else return false;
   }();
-  static void destroy_state(sched::actor_core& a) noexcept { std::destroy_at(&static_cast<actor_block&>(a).state); }
+  static void destroy_state(sched::actor_core& a) noexcept {
+    std::destroy_at(&static_cast<actor_block&>(a).state);
+  }
   static void destroy_memory(sched::actor_core& a) noexcept {
     auto* self = &static_cast<actor_block&>(a);
     self->~actor_block();
     sched::pool_put<sizeof(actor_block), align>(self);
   }
   static const sched::actor_type& described() noexcept {
-    static constexpr sched::actor_type only{destroy_state, destroy_memory, reentrant, sched::spelled_type<T>()};
+    static constexpr sched::actor_type only{destroy_state, destroy_memory, reentrant,
+                                            sched::spelled_type<T>()};
     return only;
   }
   static constexpr sched::cell_ops table{.enter = sched::enter_actor,
-                                       .run = nullptr,
-                                       .unready = nullptr,
-                                       .link = nullptr,
-                                       .drop_arguments = nullptr,
-                                       .destroy = sched::destroy_actor,
-                                       .encode = nullptr,
-                                       .decode = nullptr,
-                                       .export_call = nullptr};
+                                         .run = nullptr,
+                                         .unready = nullptr,
+                                         .link = nullptr,
+                                         .drop_arguments = nullptr,
+                                         .destroy = sched::destroy_actor,
+                                         .encode = nullptr,
+                                         .decode = nullptr,
+                                         .export_call = nullptr};
   /// One handle. Null: no memory.
   static actor_block* make(sched::scheduler* home) noexcept {
     void* memory = sched::pool_get<sizeof(actor_block), align>();
@@ -72,17 +77,18 @@ struct method_types {
 template <class First, class... Rest>
 std::tuple<Rest...> without_first(std::tuple<First, Rest...>*);
 template <class T, class M>
-  requires(!std::is_member_function_pointer_v<M>)
-struct method_types<T, M> {
-  using parameters = decltype(without_first(static_cast<typename signature<M>::parameters*>(nullptr)));
+requires(!std::is_member_function_pointer_v<M>) struct method_types<T, M> {
+  using parameters =
+      decltype(without_first(static_cast<typename signature<M>::parameters*>(nullptr)));
   using result = typename signature<M>::result;
 };
 
-/// Methods of a base stay here: who decodes the call knows only the type that is named with the method.
+/// Methods of a base stay here: who decodes the call knows only the type that is named with the
+/// method.
 template <class T, class M>
 inline constexpr bool is_method_of = false;
 template <class T, class M>
-  requires std::is_member_function_pointer_v<M>
+requires std::is_member_function_pointer_v<M>
 inline constexpr bool is_method_of<T, M> = std::is_same_v<typename signature<M>::object, T>;
 
 template <class T, class M, class R, class Pack>
@@ -95,7 +101,8 @@ struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
   decltype(auto) apply(bool keep) {
     T& state = static_cast<actor_block<T>*>(link.actor)->state;
     return this->arguments.apply(keep, [&](auto&&... a) -> R {
-      if constexpr (std::is_member_function_pointer_v<M>) return (state.*method)(std::forward<decltype(a)>(a)...);
+      if constexpr (std::is_member_function_pointer_v<M>)
+        return (state.*method)(std::forward<decltype(a)>(a)...);
       else return method(state, std::forward<decltype(a)>(a)...);
     });
   }
@@ -136,13 +143,15 @@ struct construct_state {
 };
 
 /// The checked options of one call; null when there is nothing to note.
-result<sched::cell_extra*> make_call_extra(sched::context& here, sched::actor_core& a, const call_options& options);
+result<sched::cell_extra*> make_call_extra(sched::context& here, sched::actor_core& a,
+                                           const call_options& options);
 /// What a call to an actor without runtime (or one that could not be made) fails with.
 error gone_error(const sched::actor_core* a);
 
 /// REQUIRES: every awaited argument is given. Owns one reference of `x`.
 template <class C>
-void submit_message(sched::context& here, sched::actor_core& a, C& x, std::uint32_t flags) noexcept {
+void submit_message(sched::context& here, sched::actor_core& a, C& x,
+                    std::uint32_t flags) noexcept {
   using pack = decltype(x.arguments);
   sched::count_submission(here);
   if constexpr (pack::awaited > 0) {
@@ -157,7 +166,8 @@ void submit_message(sched::context& here, sched::actor_core& a, C& x, std::uint3
       return a.release();
     }
     sched::enqueue(here, a, x);
-    if ((x.unmet.fetch_sub(over, std::memory_order_acq_rel) & cell::count_mask) == over) sched::message_ready(x);
+    if ((x.unmet.fetch_sub(over, std::memory_order_acq_rel) & cell::count_mask) == over)
+      sched::message_ready(x);
   } else {
     x.unmet.store(flags, std::memory_order_relaxed);
     sched::enqueue(here, a, x);
@@ -165,7 +175,8 @@ void submit_message(sched::context& here, sched::actor_core& a, C& x, std::uint3
 }
 
 template <class T, class M, class... A>
-auto call_actor(sched::actor_core* a, const call_options* options, bool wants_ref, M method, A&&... arguments) {
+auto call_actor(sched::actor_core* a, const call_options* options, bool wants_ref, M method,
+                A&&... arguments) {
   using types = method_types<T, M>;
   using raw = typename types::result;
   using value = value_of<raw>;
@@ -173,17 +184,22 @@ auto call_actor(sched::actor_core* a, const call_options* options, bool wants_re
   static_assert(checked::count, "beamlet: wrong number of arguments for this actor method");
   static_assert(!checked::count || checked::types,
                 "beamlet: an argument does not convert to the parameter of this actor method");
-  static_assert(checked::immutable, "beamlet: a ref's object is immutable; take it as T or const T&, not as T&");
-  static_assert(!is_generator<raw>, "beamlet: an actor method cannot be a generator yet; return refs or call a task");
+  static_assert(checked::immutable,
+                "beamlet: a ref's object is immutable; take it as T or const T&, not as T&");
+  static_assert(!is_generator<raw>,
+                "beamlet: an actor method cannot be a generator yet; return refs or call a task");
   using pack = typename pack_of<typename types::parameters, A...>::type;
   using C = message_cell<T, M, raw, pack>;
 
-  if (a == nullptr || a->stage.load(std::memory_order_acquire) == sched::actor_core::life::orphan) [[unlikely]]
+  if (a == nullptr || a->stage.load(std::memory_order_acquire) == sched::actor_core::life::orphan)
+      [[unlikely]]
     return failed_ref<value>(gone_error(a));
   sched::context* here = sched::context_in(*a->home);
-  if (here == nullptr || !sched::accepts(*here)) [[unlikely]] return refused_ref<value>(here);
+  if (here == nullptr || !sched::accepts(*here)) [[unlikely]]
+    return refused_ref<value>(here);
   if (!(is_given(arguments) && ...)) [[unlikely]]
-    return failed_ref<value>(error(errc::invalid_ref, error_layer::runtime, {"an argument is an empty ref", "", "", ""}));
+    return failed_ref<value>(error(errc::invalid_ref, error_layer::runtime,
+                                   {"an argument is an empty ref", "", "", ""}));
   sched::cell_extra* extra = nullptr;
   if (options != nullptr) {
     auto made = make_call_extra(*here, *a, *options);
@@ -221,11 +237,11 @@ class configured_call {
   call_options options_;
 };
 
-/// The value that calls an actor. Copies count: an actor ends, after the calls already made, when its last handle
-/// goes, unless its lifetime is detached.
+/// The value that calls an actor. Copies count: an actor ends, after the calls already made, when
+/// its last handle goes, unless its lifetime is detached.
 ///
-/// Thread: a value type; copies may be used on any thread.   Lifetime: may outlive the runtime; calls then fail
-/// with errc::stopped.
+/// Thread: a value type; copies may be used on any thread.   Lifetime: may outlive the runtime;
+/// calls then fail with errc::stopped.
 template <class T>
 class actor_handle {
  public:
@@ -243,14 +259,18 @@ class actor_handle {
   }
 
   explicit operator bool() const noexcept { return core_ != nullptr; }
-  friend bool operator==(const actor_handle& a, const actor_handle& b) noexcept { return a.core_ == b.core_; }
+  friend bool operator==(const actor_handle& a, const actor_handle& b) noexcept {
+    return a.core_ == b.core_;
+  }
 
-  /// Calls a method, plain or coroutine, or a function object that takes `T&`; returns `ref<R>`. Calls of one
-  /// caller arrive in order; one whose argument refs are not ready holds up that caller's later ones only.
+  /// Calls a method, plain or coroutine, or a function object that takes `T&`; returns `ref<R>`.
+  /// Calls of one caller arrive in order; one whose argument refs are not ready holds up that
+  /// caller's later ones only.
   ///
   /// Thread: any.   Blocks: only where the mailbox is full and its policy is `block`.
-  /// Cost: one block of memory and one compare-exchange.   Errors: in the ref: actor_died, queue_full, dropped,
-  /// would_deadlock (a full mailbox of the calling actor itself), stopped, and what the method fails with.
+  /// Cost: one block of memory and one compare-exchange.   Errors: in the ref: actor_died,
+  /// queue_full, dropped, would_deadlock (a full mailbox of the calling actor itself), stopped, and
+  /// what the method fails with.
   template <class M, class... A>
   auto call(M method, A&&... a) const {
     return detail::call_actor<T>(core_, nullptr, true, method, std::forward<A>(a)...);
@@ -260,7 +280,9 @@ class actor_handle {
   void send(M method, A&&... a) const {
     detail::call_actor<T>(core_, nullptr, false, method, std::forward<A>(a)...);
   }
-  configured_call<T> options(call_options o) const { return configured_call<T>(*this, std::move(o)); }
+  configured_call<T> options(call_options o) const {
+    return configured_call<T>(*this, std::move(o));
+  }
 
   /// For the library.
   sched::actor_core* core() const noexcept { return core_; }
@@ -281,7 +303,8 @@ template <class T, class... A>
 struct constructor_parameters {
   static constexpr bool as_given = std::is_constructible_v<T, std::decay_t<A>...>;
   template <class X>
-  using parameter = std::conditional_t<as_given, std::decay_t<X>, typename pointee<std::decay_t<X>>::type>;
+  using parameter =
+      std::conditional_t<as_given, std::decay_t<X>, typename pointee<std::decay_t<X>>::type>;
   static constexpr bool fits = std::is_constructible_v<T, parameter<A>...>;
   using type = std::tuple<parameter<A>...>;
   using construct = construct_state<T, parameter<A>...>;
@@ -294,13 +317,14 @@ result<sched::actor_options> make_actor_options(sched::context& here, const acto
 template <class T>
 actor_handle<T> failed_actor(error why) noexcept;
 void make_orphan(sched::actor_core& a, error why) noexcept;
-/// A counted handle of the named actor with this state, or null. Error: the name belongs to another type.
-result<sched::actor_core*> find_named(sched::context& here, std::string_view name_space, std::string_view name,
-                                      const sched::actor_type& type);
+/// A counted handle of the named actor with this state, or null. Error: the name belongs to another
+/// type.
+result<sched::actor_core*> find_named(sched::context& here, std::string_view name_space,
+                                      std::string_view name, const sched::actor_type& type);
 
 /// The same for a name that another thread is just taking.
-sched::actor_core* await_named(sched::context& here, std::string_view name_space, std::string_view name,
-                               const sched::actor_type& type);
+sched::actor_core* await_named(sched::context& here, std::string_view name_space,
+                               std::string_view name, const sched::actor_type& type);
 
 template <class T>
 actor_handle<T> failed_actor(error why) noexcept {
@@ -311,17 +335,21 @@ actor_handle<T> failed_actor(error why) noexcept {
 }
 
 template <class T, class... A>
-actor_handle<T> create_actor(sched::scheduler& home, const actor_options* options, std::string_view name_space, A&&... arguments) {
+actor_handle<T> create_actor(sched::scheduler& home, const actor_options* options,
+                             std::string_view name_space, A&&... arguments) {
   using constructor = constructor_parameters<T, A...>;
-  static_assert(constructor::fits, "beamlet: the actor has no constructor that takes these arguments");
+  static_assert(constructor::fits,
+                "beamlet: the actor has no constructor that takes these arguments");
   using method = typename constructor::construct;
   using pack = typename pack_of<typename constructor::type, A...>::type;
   using C = message_cell<T, method, void, pack>;
 
   sched::context* here = sched::context_in(home);
-  if (here == nullptr || !sched::accepts(*here)) return failed_actor<T>(here != nullptr ? sched::refuse(*here) : errc::no_memory);
+  if (here == nullptr || !sched::accepts(*here))
+    return failed_actor<T>(here != nullptr ? sched::refuse(*here) : errc::no_memory);
   if (!(is_given(arguments) && ...)) return failed_actor<T>(errc::invalid_ref);
-  auto checked = make_actor_options(*here, options != nullptr ? *options : actor_options{}, name_space);
+  auto checked =
+      make_actor_options(*here, options != nullptr ? *options : actor_options{}, name_space);
   if (!checked.has_value()) return failed_actor<T>(std::move(checked).error());
   if (options != nullptr && options->get_if_exists) {
     auto found = find_named(*here, checked->name_space, checked->name, actor_block<T>::described());
@@ -344,8 +372,11 @@ actor_handle<T> create_actor(sched::scheduler& home, const actor_options* option
   if (!opened.has_value()) {
     x->release();
     make_orphan(*a, opened.error());
-    if (options == nullptr || !options->get_if_exists || opened.error().code() != errc::already_exists) return handle;
-    auto* faster = await_named(*here, checked->name_space, checked->name, actor_block<T>::described());
+    if (options == nullptr || !options->get_if_exists ||
+        opened.error().code() != errc::already_exists)
+      return handle;
+    auto* faster =
+        await_named(*here, checked->name_space, checked->name, actor_block<T>::described());
     return faster != nullptr ? actor_handle<T>::adopt(faster) : handle;
   }
   if (options != nullptr && options->lifetime == lifetime::detached) sched::detach_actor(*a);
@@ -360,20 +391,24 @@ actor_handle<T> create_actor(sched::scheduler& home, const actor_options* option
 template <class T>
 class actor_builder {
  public:
-  actor_builder(sched::scheduler& home, std::string_view name_space) : home_(&home), name_space_(name_space) {}
+  actor_builder(sched::scheduler& home, std::string_view name_space)
+      : home_(&home), name_space_(name_space) {}
   actor_builder&& options(actor_options o) && {
     options_ = std::move(o);
     configured_ = true;
     return std::move(*this);
   }
-  /// Makes the actor and returns at once; the constructor runs on a worker, before the first call. When it fails,
-  /// every call fails with errc::actor_died and its error as the cause. Options that are refused (a name that is
-  /// taken, more resources than there are) give a handle whose calls fail with that error.
+  /// Makes the actor and returns at once; the constructor runs on a worker, before the first call.
+  /// When it fails, every call fails with errc::actor_died and its error as the cause. Options that
+  /// are refused (a name that is taken, more resources than there are) give a handle whose calls
+  /// fail with that error.
   ///
-  /// Thread: any.   Blocks: no.   Cost: one block of memory for state and mailbox, one for the constructor's call.
+  /// Thread: any.   Blocks: no.   Cost: one block of memory for state and mailbox, one for the
+  /// constructor's call.
   template <class... A>
   actor_handle<T> remote(A&&... a) && {
-    return detail::create_actor<T>(*home_, configured_ ? &options_ : nullptr, name_space_, std::forward<A>(a)...);
+    return detail::create_actor<T>(*home_, configured_ ? &options_ : nullptr, name_space_,
+                                   std::forward<A>(a)...);
   }
 
  private:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// How a pending call keeps its arguments: values as the parameters' types, awaited refs with their waiter.
+// How a pending call keeps its arguments: values as the parameters' types, awaited refs with their
+// waiter.
 
 #include <beamlet/runtime/signature.hpp>
 
@@ -19,7 +20,8 @@ template <class P>
 struct value_slot {
   using stored_type = std::decay_t<P>;
   static constexpr bool awaits = false;
-  static constexpr bool copies = std::is_copy_constructible_v<stored_type> || std::is_lvalue_reference_v<P>;
+  static constexpr bool copies =
+      std::is_copy_constructible_v<stored_type> || std::is_lvalue_reference_v<P>;
 
   template <class A>
   explicit value_slot(A&& a) : value(std::forward<A>(a)) {}
@@ -43,7 +45,8 @@ template <class P, class T>
 struct awaited_slot {
   static constexpr bool awaits = true;
   static constexpr bool exact = std::is_same_v<std::decay_t<P>, T>;
-  static constexpr bool copies = std::is_copy_constructible_v<std::decay_t<P>> || std::is_lvalue_reference_v<P>;
+  static constexpr bool copies =
+      std::is_copy_constructible_v<std::decay_t<P>> || std::is_lvalue_reference_v<P>;
 
   template <class R>
   explicit awaited_slot(R&& r) : object(std::forward<R>(r)) {}
@@ -60,8 +63,7 @@ struct awaited_slot {
       if constexpr (std::is_convertible_v<T&&, std::decay_t<P>> && std::is_copy_constructible_v<T>)
         return last ? static_cast<std::decay_t<P>>(std::move(value))
                     : static_cast<std::decay_t<P>>(std::as_const(value));
-      else
-        return static_cast<std::decay_t<P>>(std::as_const(value));
+      else return static_cast<std::decay_t<P>>(std::as_const(value));
     }
   }
   ref<T> object;
@@ -69,8 +71,9 @@ struct awaited_slot {
 };
 
 template <class P, class A>
-using slot_for = std::conditional_t<
-    is_awaited<P, A>, awaited_slot<P, typename pointee<std::remove_cvref_t<A>>::type>, value_slot<P>>;
+using slot_for = std::conditional_t<is_awaited<P, A>,
+                                    awaited_slot<P, typename pointee<std::remove_cvref_t<A>>::type>,
+                                    value_slot<P>>;
 
 template <std::size_t I, class Slot>
 struct indexed_slot : Slot {

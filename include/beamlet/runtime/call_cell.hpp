@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The cell of a pending call: header, room for the result, the callable, the arguments; one block of memory. Tasks
-// and messages to actors differ in who runs them and in what the callable is applied to.
+// The cell of a pending call: header, room for the result, the callable, the arguments; one block
+// of memory. Tasks and messages to actors differ in who runs them and in what the callable is
+// applied to.
 
 #include <beamlet/runtime/arguments.hpp>
 #include <beamlet/runtime/export.hpp>
@@ -77,7 +78,8 @@ struct call_cell : sched::value_cell<stored<value_of<R>>> {
   }
   ~call_cell() {}
 
-  /// The arguments go as soon as the call has ended, so that what they refer to is not held by its result.
+  /// The arguments go as soon as the call has ended, so that what they refer to is not held by its
+  /// result.
   union {
     Pack arguments;
   };
@@ -89,9 +91,12 @@ struct call_cell : sched::value_cell<stored<value_of<R>>> {
     bool value = false;  // touched by who runs the call, later by who destroys it
   };
   [[no_unique_address]] std::conditional_t<trivial, no_flag, flag> dropped;
-  static constexpr std::size_t block_align = base::align > alignof(Pack) ? base::align : alignof(Pack);
+  static constexpr std::size_t block_align = base::align > alignof(Pack) ? base::align
+                                                                         : alignof(Pack);
 
-  static Derived& self(cell& x) noexcept { return static_cast<Derived&>(static_cast<call_cell&>(x)); }
+  static Derived& self(cell& x) noexcept {
+    return static_cast<Derived&>(static_cast<call_cell&>(x));
+  }
 
   static outcome run(cell& x) {
     auto& me = static_cast<call_cell&>(x);
@@ -143,8 +148,8 @@ struct call_cell : sched::value_cell<stored<value_of<R>>> {
     sched::pool_put<sizeof(Derived), block_align>(&me);
   }
 
-  /// Registers at every awaited argument. Returns how many were ready already; the countdown must hold
-  /// `1 + Pack::awaited` at the time of the call.
+  /// Registers at every awaited argument. Returns how many were ready already; the countdown must
+  /// hold `1 + Pack::awaited` at the time of the call.
   std::uint32_t await_arguments(sched::context& here) noexcept {
     std::uint32_t ready = 0;
     arguments.each_awaited([&](auto& slot) {

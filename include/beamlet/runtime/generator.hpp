@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// `generator<T>`: a task that yields a stream of objects. The caller holds a `ref_stream<T>`; the generator waits
-// when as many items as the stream's bound are produced and not yet taken.
+// `generator<T>`: a task that yields a stream of objects. The caller holds a `ref_stream<T>`; the
+// generator waits when as many items as the stream's bound are produced and not yet taken.
 
 #include <beamlet/runtime/plain_cell.hpp>
 #include <beamlet/runtime/ref.hpp>
@@ -39,8 +39,8 @@ struct stream_state : sched::listener, sched::waiter {
 
   /// Ends the stream when the generator's task is sealed, however it went.
   bool watch(sched::cell& task) noexcept;
-  /// Producer. Hands a filled cell over that `take_wanted` gave; or another one, unless a consumer waits by now:
-  /// then nothing is taken over and its cell is returned (counted).
+  /// Producer. Hands a filled cell over that `take_wanted` gave; or another one, unless a consumer
+  /// waits by now: then nothing is taken over and its cell is returned (counted).
   void deliver(sched::cell& wanted_item) noexcept;
   sched::cell* push(sched::cell& item) noexcept;
   /// False when the stream is full or the consumer has gone.
@@ -57,11 +57,11 @@ struct stream_state : sched::listener, sched::waiter {
 
 }  // namespace detail
 
-/// The coroutine type of a function that yields: `generator<frame> watch(int camera) { ... co_yield f; }`.
-/// It may `co_await` whatever an `async` may. Failing or returning ends the stream.
+/// The coroutine type of a function that yields: `generator<frame> watch(int camera) { ... co_yield
+/// f; }`. It may `co_await` whatever an `async` may. Failing or returning ends the stream.
 ///
-/// Thread: runs on any worker.   Cost: one object per item.   Errors: what it fails with reaches the consumer
-/// after the items before it; an abandoned stream cancels it at its next `co_yield`.
+/// Thread: runs on any worker.   Cost: one object per item.   Errors: what it fails with reaches
+/// the consumer after the items before it; an abandoned stream cancels it at its next `co_yield`.
 template <class T>
 class generator {
  public:
@@ -75,13 +75,17 @@ class generator {
       this->self = h;
       return generator(h);
     }
-    static generator get_return_object_on_allocation_failure() noexcept { return generator(nullptr); }
+    static generator get_return_object_on_allocation_failure() noexcept {
+      return generator(nullptr);
+    }
     std::suspend_always initial_suspend() noexcept { return {}; }
     std::suspend_always final_suspend() noexcept {
       this->done = true;
       return {};
     }
-    void unhandled_exception() noexcept { this->failure = sched::current_exception_error(this->root); }
+    void unhandled_exception() noexcept {
+      this->failure = sched::current_exception_error(this->root);
+    }
     yield_awaiter yield_value(T item) { return yield_awaiter(std::move(item)); }
     void* operator new(std::size_t bytes) noexcept { return sched::coroutine_memory(bytes); }
     void operator delete(void* memory, std::size_t bytes) noexcept {
@@ -148,8 +152,8 @@ struct generator<T>::yield_awaiter : sched::awaiter_base {
 
 /// What a call of a generator function returns: the items as refs, in order.
 ///
-/// Thread: one consumer at a time.   Lifetime: dropping it cancels the generator at its next `co_yield`; the refs
-/// taken stay.
+/// Thread: one consumer at a time.   Lifetime: dropping it cancels the generator at its next
+/// `co_yield`; the refs taken stay.
 template <class T>
 class ref_stream {
  public:
@@ -170,12 +174,13 @@ class ref_stream {
   }
 
   explicit operator bool() const noexcept { return state_ != nullptr; }
-  /// The next item's ref; may be pending. After the last item it fails with errc::end_of_stream, after an error
-  /// of the generator with that.
+  /// The next item's ref; may be pending. After the last item it fails with errc::end_of_stream,
+  /// after an error of the generator with that.
   ///
   /// Blocks: no.   Cost: one object.
   ref<T> next() {
-    if (state_ == nullptr) return detail::failed_ref<T>(error(errc::end_of_stream, error_layer::runtime));
+    if (state_ == nullptr)
+      return detail::failed_ref<T>(error(errc::end_of_stream, error_layer::runtime));
     error why;
     if (sched::cell* x = state_->take_produced(why)) return detail::ref_access::adopt<T>(x);
     if (why.code() != errc::ok) return detail::failed_ref<T>(std::move(why));
@@ -215,7 +220,8 @@ class ref_stream {
 
 namespace detail {
 
-/// A generator function with the stream that its call was given; what it returns starts the coroutine.
+/// A generator function with the stream that its call was given; what it returns starts the
+/// coroutine.
 template <class T>
 struct started_generator {
   generator<T> body;

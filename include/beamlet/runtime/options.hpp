@@ -34,14 +34,17 @@ inline constexpr double num_cpus_max = 1e6;
 struct runtime_options {
   int argc = 0;
   char** argv = nullptr;
-  /// Threads that run tasks. Unset: one per core this process may use. 0: tasks run on the loop's thread.
+  /// Threads that run tasks. Unset: one per core this process may use. 0: tasks run on the loop's
+  /// thread.
   std::optional<unsigned> workers = {};
   /// Amounts of this runtime's resources beside `cpu` (which follows from the workers).
   resource_list resources = {};
-  /// The caller's own event loop, a `uv_loop_t*`; its thread starts and stops the runtime. Null: a thread of our own.
+  /// The caller's own event loop, a `uv_loop_t*`; its thread starts and stops the runtime. Null: a
+  /// thread of our own.
   void* uv_loop = nullptr;
   help get_helps = help::awaited;
-  /// Tasks pending at a time, in all; more are refused with errc::queue_full (within a batch of 1024 per thread).
+  /// Tasks pending at a time, in all; more are refused with errc::queue_full (within a batch of
+  /// 1024 per thread).
   std::uint64_t tasks_max = std::uint64_t{1} << 26;
   /// Extra threads that keep the cores busy while workers wait inside `get`.
   unsigned spare_threads_max = 16;
@@ -49,7 +52,8 @@ struct runtime_options {
   unsigned blocking_threads_max = 64;
   /// Of each worker; address space, touched as it is used. 0: 64 MiB (8 MiB on 32-bit machines).
   std::size_t stack_bytes = 0;
-  /// Bytes that cells may take in this process, all runtimes together; past them submissions fail with no_memory.
+  /// Bytes that cells may take in this process, all runtimes together; past them submissions fail
+  /// with no_memory.
   std::size_t memory_max = 0;
   /// Records kept per thread for `write_timeline`. 0: off.
   std::size_t timeline_events = 0;
@@ -59,7 +63,8 @@ struct runtime_options {
   /// Called first on every thread the runtime starts: affinity, priority, names of your own.
   void (*thread_hook)(void* user, unsigned index) = nullptr;
   void* thread_hook_user = nullptr;
-  /// Where messages go (none without it), and from which level on; the environment's BEAMLET_LOG wins.
+  /// Where messages go (none without it), and from which level on; the environment's BEAMLET_LOG
+  /// wins.
   log_sink log = {};
   beamlet::log_level log_level = beamlet::log_level::warning;
   /// Where named actors live when no namespace is given.
@@ -80,16 +85,16 @@ struct task_options {
   resource_list resources = {};
   beamlet::on_infeasible on_infeasible = beamlet::on_infeasible::fail;
   beamlet::priority priority = beamlet::priority::normal;
-  /// How often a failed attempt is repeated; -1 without end. Errors of the function itself count only with
-  /// `retry_exceptions` or `retry_on`.
+  /// How often a failed attempt is repeated; -1 without end. Errors of the function itself count
+  /// only with `retry_exceptions` or `retry_on`.
   int max_retries = 0;
   bool retry_exceptions = false;
   std::function<bool(const error&)> retry_on = {};
-  std::chrono::nanoseconds retry_backoff = {};      ///< doubled at each attempt
+  std::chrono::nanoseconds retry_backoff = {};  ///< doubled at each attempt
   std::chrono::nanoseconds retry_backoff_max = std::chrono::seconds(10);
-  std::chrono::nanoseconds delay = {};              ///< not before
-  std::chrono::nanoseconds deadline = {};           ///< not started after, counted from now; zero: none
-  bool blocking = false;                            ///< waits for the world: a thread of its own kind runs it
+  std::chrono::nanoseconds delay = {};     ///< not before
+  std::chrono::nanoseconds deadline = {};  ///< not started after, counted from now; zero: none
+  bool blocking = false;  ///< waits for the world: a thread of its own kind runs it
   beamlet::isolation isolation = beamlet::isolation::none;
 };
 
@@ -99,12 +104,14 @@ struct actor_options {
   std::optional<std::string> name_space = {};
   bool get_if_exists = false;
   beamlet::lifetime lifetime = beamlet::lifetime::non_detached;
-  /// Held for life; `num_cpus` is 0 because an idle actor holds none and its running call takes a worker.
+  /// Held for life; `num_cpus` is 0 because an idle actor holds none and its running call takes a
+  /// worker.
   double num_cpus = 0;
   double num_gpus = 0;
   double memory = 0;
   resource_list resources = {};
-  std::uint32_t max_concurrency = 1;  ///< calls at a time; above 1 they run on several workers at once
+  std::uint32_t max_concurrency =
+      1;  ///< calls at a time; above 1 they run on several workers at once
   /// Calls with `.concurrency_group = "io"` share this many; others share `max_concurrency`.
   std::vector<std::pair<std::string, std::uint32_t>> concurrency_groups = {};
   std::uint32_t mailbox_capacity = sched::mailbox_capacity_default;

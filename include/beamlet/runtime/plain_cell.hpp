@@ -18,7 +18,8 @@ namespace detail {
 using sched::cell;
 using sched::outcome;
 
-/// Sealed from the start, or sealed by whoever made it: the value of a put, a stream's item, an error.
+/// Sealed from the start, or sealed by whoever made it: the value of a put, a stream's item, an
+/// error.
 template <class T>
 struct plain_cell : sched::value_cell<stored<T>> {
   static void destroy(cell& x) {
@@ -30,15 +31,15 @@ struct plain_cell : sched::value_cell<stored<T>> {
   }
   static constexpr std::size_t alignof_cell = sched::value_cell<stored<T>>::align;
   static constexpr sched::cell_ops table{.enter = nullptr,
-                                       .run = nullptr,
-                                       .unready = nullptr,
-                                       .link = nullptr,
-                                       .drop_arguments = nullptr,
-                                       .destroy = destroy,
-                                       .encode = encode_value<stored<T>>,
-                                       .decode = decode_value<stored<T>>,
-                                       .export_call = nullptr,
-                                       .drop_value = drop_value<stored<T>>};
+                                         .run = nullptr,
+                                         .unready = nullptr,
+                                         .link = nullptr,
+                                         .drop_arguments = nullptr,
+                                         .destroy = destroy,
+                                         .encode = encode_value<stored<T>>,
+                                         .decode = decode_value<stored<T>>,
+                                         .export_call = nullptr,
+                                         .drop_value = drop_value<stored<T>>};
 
   /// Pending, one reference. Null: no memory.
   static plain_cell* make(sched::scheduler* home) noexcept {

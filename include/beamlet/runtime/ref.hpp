@@ -57,14 +57,15 @@ bool is_last_ref(const sched::value_cell<S>& x) noexcept {
 
 namespace sched {
 
-/// Turns the bytes of a sealed cell into its value, once, on the first reader's thread. The state is value or
-/// failed afterwards.
+/// Turns the bytes of a sealed cell into its value, once, on the first reader's thread. The state
+/// is value or failed afterwards.
 void open_bytes(cell& x) noexcept;
 
 /// REQUIRES: sealed. The error, or null when there is a value to read.
 inline const error* error_of(cell& x) noexcept {
   std::uintptr_t s = x.state.load(std::memory_order_acquire);
-  if (s == cell::value) [[likely]] return nullptr;
+  if (s == cell::value) [[likely]]
+    return nullptr;
   if (s == cell::bytes) {
     open_bytes(x);
     s = x.state.load(std::memory_order_acquire);
@@ -72,12 +73,15 @@ inline const error* error_of(cell& x) noexcept {
   return s == cell::failed ? &x.failure() : nullptr;
 }
 
-/// `co_await ref`: the value, by copy, or by move when this is the last ref. `Plain`: a failure becomes the
-/// waiting coroutine's own.
+/// `co_await ref`: the value, by copy, or by move when this is the last ref. `Plain`: a failure
+/// becomes the waiting coroutine's own.
 template <class T, bool Plain>
 struct ref_awaiter : awaiter_base {
-  ref_awaiter(ref<T> r, std::uint64_t timeout) noexcept : awaited(std::move(r)), timeout_ns(timeout) {
-    check = [](awaiter_base& self, error& e) noexcept { return static_cast<ref_awaiter&>(self).look(e); };
+  ref_awaiter(ref<T> r, std::uint64_t timeout) noexcept
+      : awaited(std::move(r)), timeout_ns(timeout) {
+    check = [](awaiter_base& self, error& e) noexcept {
+      return static_cast<ref_awaiter&>(self).look(e);
+    };
     abandon = [](awaiter_base& self) noexcept { static_cast<ref_awaiter&>(self).wait.stop(); };
   }
   ref_awaiter(ref_awaiter&&) = delete;
@@ -121,11 +125,15 @@ struct ref_awaiter : awaiter_base {
   /// What cannot be copied goes to the holder of the last ref.
   bool may_take() const noexcept {
     if constexpr (std::is_void_v<T>) return true;
-    else return std::is_copy_constructible_v<T> || detail::is_last_ref(*detail::ref_access::cell(awaited));
+    else
+      return std::is_copy_constructible_v<T> ||
+             detail::is_last_ref(*detail::ref_access::cell(awaited));
   }
   static error shared_error() {
-    return error(errc::invalid_argument, error_layer::sched,
-                 {"the object cannot be copied and other refs share it: co_await the last ref as an rvalue", "", "", ""});
+    return error(
+        errc::invalid_argument, error_layer::sched,
+        {"the object cannot be copied and other refs share it: co_await the last ref as an rvalue",
+         "", "", ""});
   }
   verdict look(error& e) noexcept {
     cell* x = target();
@@ -134,7 +142,8 @@ struct ref_awaiter : awaiter_base {
       if (why == nullptr && may_take()) return verdict::resume;
       e = why != nullptr ? *why : shared_error();
     } else if (wait.timed_out()) {
-      e = error(errc::timeout, error_layer::sched, {"not ready in time", "", function_name(*x), ""});
+      e = error(errc::timeout, error_layer::sched,
+                {"not ready in time", "", function_name(*x), ""});
     } else {
       return verdict::not_yet;
     }
@@ -142,7 +151,8 @@ struct ref_awaiter : awaiter_base {
     failed = std::move(e);
     return verdict::resume;
   }
-  /// Returns what await_suspend returns: a plain wait stays suspended for good, the other goes on at once.
+  /// Returns what await_suspend returns: a plain wait stays suspended for good, the other goes on
+  /// at once.
   bool fail_now(promise_base& p, error e) noexcept {
     if constexpr (Plain) {
       fail_coroutine(p, std::move(e));
@@ -165,11 +175,12 @@ struct ref_awaiter : awaiter_base {
 
 }  // namespace sched
 
-/// A future and a reference to an immutable object (Ray's ObjectRef). Copying counts, moving costs nothing.
+/// A future and a reference to an immutable object (Ray's ObjectRef). Copying counts, moving costs
+/// nothing.
 ///
-/// Thread: a value type; copies may be used on any thread.   Lifetime: may outlive its runtime: a value that was
-/// ready stays readable through another runtime, what was pending holds errc::stopped.
-/// In coroutines: `co_await r`, `co_await r.as_result()`, `co_await r.within(50ms)`.
+/// Thread: a value type; copies may be used on any thread.   Lifetime: may outlive its runtime: a
+/// value that was ready stays readable through another runtime, what was pending holds
+/// errc::stopped. In coroutines: `co_await r`, `co_await r.as_result()`, `co_await r.within(50ms)`.
 template <class T>
 class ref {
  public:
@@ -201,12 +212,15 @@ class ref {
   friend bool operator==(const ref& a, const ref& b) noexcept { return a.cell_ == b.cell_; }
 
   auto operator co_await() const& { return sched::ref_awaiter<T, true>(*this, sched::forever); }
-  auto operator co_await() && { return sched::ref_awaiter<T, true>(std::move(*this), sched::forever); }
+  auto operator co_await() && {
+    return sched::ref_awaiter<T, true>(std::move(*this), sched::forever);
+  }
   /// Awaits value or error as `result<T>`.
   auto as_result() const { return sched::ref_awaiter<T, false>(*this, sched::forever); }
   /// Awaits as `result<T>`, at most so long; errc::timeout leaves the task alone.
   auto within(std::chrono::nanoseconds timeout) const {
-    return sched::ref_awaiter<T, false>(*this, static_cast<std::uint64_t>(base::saturated_ns(timeout)));
+    return sched::ref_awaiter<T, false>(*this,
+                                        static_cast<std::uint64_t>(base::saturated_ns(timeout)));
   }
 
  private:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The facade: `runtime` owns workers, loop and everything that runs; `runtime_handle` is the same API without
-// owning, for code that runs inside.
+// The facade: `runtime` owns workers, loop and everything that runs; `runtime_handle` is the same
+// API without owning, for code that runs inside.
 
 #include <beamlet/base/result.hpp>
 #include <beamlet/runtime/actor.hpp>
@@ -25,9 +25,10 @@ inline namespace BEAMLET_ABI {
 namespace detail {
 struct runtime_core;
 struct periodic_core;
-result<void> wait_for(sched::scheduler& home, sched::cell* x, std::chrono::nanoseconds timeout) noexcept;
-result<void> wait_for_some(sched::scheduler& home, sched::cell* const* cells, std::size_t size, std::size_t count,
-                           std::chrono::nanoseconds timeout) noexcept;
+result<void> wait_for(sched::scheduler& home, sched::cell* x,
+                      std::chrono::nanoseconds timeout) noexcept;
+result<void> wait_for_some(sched::scheduler& home, sched::cell* const* cells, std::size_t size,
+                           std::size_t count, std::chrono::nanoseconds timeout) noexcept;
 }  // namespace detail
 
 /// What `wait` found, in the order of the refs given.
@@ -40,7 +41,8 @@ struct wait_result {
 class periodic_task {
  public:
   periodic_task() noexcept = default;
-  explicit periodic_task(std::shared_ptr<detail::periodic_core> core) noexcept : core_(std::move(core)) {}
+  explicit periodic_task(std::shared_ptr<detail::periodic_core> core) noexcept
+      : core_(std::move(core)) {}
   periodic_task(periodic_task&&) noexcept = default;
   periodic_task& operator=(periodic_task&&) noexcept;
   ~periodic_task();
@@ -53,8 +55,8 @@ class periodic_task {
 
 /// A runtime's API, not owning it.
 ///
-/// Thread: any; all methods may be called at the same time.   Lifetime: the runtime must not have been destroyed
-/// (after `stop` every call answers errc::stopped).
+/// Thread: any; all methods may be called at the same time.   Lifetime: the runtime must not have
+/// been destroyed (after `stop` every call answers errc::stopped).
 class runtime_handle {
  public:
   explicit runtime_handle(detail::runtime_core* core = nullptr) noexcept : core_(core) {}
@@ -69,14 +71,16 @@ class runtime_handle {
   actor_builder<T> actor() const {
     return actor_builder<T>(scheduler(), name_space());
   }
-  /// The named actor; errc::not_found when there is none, invalid_argument when its state is of another type.
+  /// The named actor; errc::not_found when there is none, invalid_argument when its state is of
+  /// another type.
   template <class T>
   result<actor_handle<T>> get_actor(std::string_view name) const {
     return get_actor<T>(name, name_space());
   }
   template <class T>
   result<actor_handle<T>> get_actor(std::string_view name, std::string_view name_space) const;
-  /// Ends an actor: calls that wait fail with errc::actor_died, one that runs sees `this_task::cancelled()`.
+  /// Ends an actor: calls that wait fail with errc::actor_died, one that runs sees
+  /// `this_task::cancelled()`.
   template <class T>
   void kill(const actor_handle<T>& a) const {
     kill_core(a.core());
@@ -89,8 +93,9 @@ class runtime_handle {
   /// Waits for the object and returns a copy; the last ref, given as an rvalue, is moved out of.
   ///
   /// Blocks: until it is ready. Inside a task the thread meanwhile runs what is waited for.
-  /// Errors: what the task failed with (type, message, function, first cause); timeout (the task goes on);
-  /// would_deadlock, would_block (inside a callback of the event loop), too_deep, stopped, forked, invalid_ref.
+  /// Errors: what the task failed with (type, message, function, first cause); timeout (the task
+  /// goes on); would_deadlock, would_block (inside a callback of the event loop), too_deep,
+  /// stopped, forked, invalid_ref.
   template <class T>
   result<T> get(const ref<T>& object, std::chrono::nanoseconds timeout = no_timeout) const;
   template <class T>
@@ -101,34 +106,37 @@ class runtime_handle {
   /// Waits and returns a view that holds the object, without a copy.
   template <class T>
   result<pinned<T>> pin(const ref<T>& object, std::chrono::nanoseconds timeout = no_timeout) const;
-  /// Waits until `num_returns` of the objects are ready or have failed, or the timeout; then tells which are.
-  /// A timeout is no error here. Errors: as `get`.
+  /// Waits until `num_returns` of the objects are ready or have failed, or the timeout; then tells
+  /// which are. A timeout is no error here. Errors: as `get`.
   template <class T>
   result<wait_result<T>> wait(const std::vector<ref<T>>& objects, wait_options options = {}) const;
   /// Queued work fails with errc::cancelled, a coroutine at its next wait, a running function sees
-  /// `this_task::cancelled()`. Recursive: also what it has submitted. Errors: unsupported (`force` needs an
-  /// isolated worker process), invalid_ref.
+  /// `this_task::cancelled()`. Recursive: also what it has submitted. Errors: unsupported (`force`
+  /// needs an isolated worker process), invalid_ref.
   template <class T>
   result<void> cancel(const ref<T>& object, bool force = false, bool recursive = true) const;
-  /// Calls `callback(result<T>)` once, on the thread that seals the object (at once when it is ready). It must not
-  /// block.
+  /// Calls `callback(result<T>)` once, on the thread that seals the object (at once when it is
+  /// ready). It must not block.
   template <class T, class F>
   void on_ready(const ref<T>& object, F callback) const;
   /// A tuple's elements as refs of their own.
   template <class... T>
   std::tuple<ref<T>...> split(const ref<std::tuple<T...>>& object) const;
 
-  /// Runs `function` every `interval` from now on; a run that takes longer than the interval delays the next.
+  /// Runs `function` every `interval` from now on; a run that takes longer than the interval delays
+  /// the next.
   template <class F>
   periodic_task every(std::chrono::nanoseconds interval, F function) const {
     return start_periodic(interval, std::function<void()>(std::move(function)));
   }
 
-  /// Counts, queue lengths, per function calls, errors and time. Cost: linear in threads and functions.
+  /// Counts, queue lengths, per function calls, errors and time. Cost: linear in threads and
+  /// functions.
   runtime_stats stats() const;
   /// Who waits for what, since when. For people.
   std::string dump() const;
-  /// What ran when, as Chrome trace JSON (needs `timeline_events` at start). Errors: io, unsupported.
+  /// What ran when, as Chrome trace JSON (needs `timeline_events` at start). Errors: io,
+  /// unsupported.
   result<void> write_timeline(const std::string& path) const;
   std::string_view name_space() const noexcept;
   unsigned workers() const noexcept;
@@ -139,21 +147,23 @@ class runtime_handle {
 
  protected:
   void kill_core(sched::actor_core* a) const noexcept;
-  periodic_task start_periodic(std::chrono::nanoseconds interval, std::function<void()> function) const;
+  periodic_task start_periodic(std::chrono::nanoseconds interval,
+                               std::function<void()> function) const;
 
   detail::runtime_core* core_;
 };
 
-/// A runtime: workers, loop, objects, actors. Several may live in one process and be started and stopped any
-/// number of times; refs and handles may outlive it.
+/// A runtime: workers, loop, objects, actors. Several may live in one process and be started and
+/// stopped any number of times; refs and handles may outlive it.
 ///
-/// Destroying it stops it as `stop()` does: work that has not started is dropped and its refs fail with
-/// errc::stopped, what runs sees `this_task::cancelled()` and is waited for. From one of its own tasks or callbacks
-/// the end goes on in the background instead. In a fork of the process it does nothing: the child has no threads.
+/// Destroying it stops it as `stop()` does: work that has not started is dropped and its refs fail
+/// with errc::stopped, what runs sees `this_task::cancelled()` and is waited for. From one of its
+/// own tasks or callbacks the end goes on in the background instead. In a fork of the process it
+/// does nothing: the child has no threads.
 class runtime : public runtime_handle {
  public:
-  /// Errors: invalid_argument (an option out of range, named), already_exists (two functions under one name),
-  /// exhausted (no thread to be had), no_memory.
+  /// Errors: invalid_argument (an option out of range, named), already_exists (two functions under
+  /// one name), exhausted (no thread to be had), no_memory.
   static result<runtime> start(const runtime_options& options = {});
 
   runtime() noexcept = default;
@@ -164,8 +174,8 @@ class runtime : public runtime_handle {
   }
   ~runtime();
 
-  /// Ends everything, once; later calls return the same report. From one of the runtime's own tasks or callbacks:
-  /// errc::would_deadlock, and nothing happens.
+  /// Ends everything, once; later calls return the same report. From one of the runtime's own tasks
+  /// or callbacks: errc::would_deadlock, and nothing happens.
   result<stop_report> stop(const stop_options& options = {});
 };
 

@@ -22,9 +22,11 @@ result<T> read_value(sched::value_cell<stored<T>>& x, bool may_move) {
   } else {
     if (may_move && is_last_ref(x)) return result<T>(std::move(x.get()));
     if constexpr (std::is_copy_constructible_v<T>) return result<T>(std::as_const(x.get()));
-    else return error(errc::invalid_argument, error_layer::runtime,
-                      {"the object cannot be copied and other refs share it: pin it, or get the last ref by rvalue",
-                       "", "", ""});
+    else
+      return error(errc::invalid_argument, error_layer::runtime,
+                   {"the object cannot be copied and other refs share it: pin it, or get the last "
+                    "ref by rvalue",
+                    "", "", ""});
   }
 }
 
@@ -84,14 +86,16 @@ result<T> runtime_handle::get(ref<T>&& object, std::chrono::nanoseconds timeout)
 }
 
 template <class T>
-auto runtime_handle::get(const std::vector<ref<T>>& objects, std::chrono::nanoseconds timeout) const {
+auto runtime_handle::get(const std::vector<ref<T>>& objects,
+                         std::chrono::nanoseconds timeout) const {
   using list = std::conditional_t<std::is_void_v<T>, void, std::vector<detail::stored<T>>>;
   auto all = [&]() -> result<list> {
     auto start = std::chrono::steady_clock::now();
     auto left = [&] {
       if (timeout == no_timeout) return no_timeout;
       auto spent = std::chrono::steady_clock::now() - start;
-      return spent < timeout ? timeout - std::chrono::nanoseconds(spent) : std::chrono::nanoseconds(0);
+      return spent < timeout ? timeout - std::chrono::nanoseconds(spent)
+                             : std::chrono::nanoseconds(0);
     };
     if constexpr (std::is_void_v<T>) {
       for (const ref<T>& object : objects) BEAMLET_TRY_VOID(get(object, left()));
@@ -110,7 +114,8 @@ auto runtime_handle::get(const std::vector<ref<T>>& objects, std::chrono::nanose
 }
 
 template <class T>
-result<pinned<T>> runtime_handle::pin(const ref<T>& object, std::chrono::nanoseconds timeout) const {
+result<pinned<T>> runtime_handle::pin(const ref<T>& object,
+                                      std::chrono::nanoseconds timeout) const {
   auto* x = detail::ref_access::cell(object);
   if (x == nullptr || !x->sealed()) BEAMLET_TRY_VOID(detail::wait_for(scheduler(), x, timeout));
   if (const error* e = sched::error_of(*x)) return *e;
@@ -118,17 +123,21 @@ result<pinned<T>> runtime_handle::pin(const ref<T>& object, std::chrono::nanosec
 }
 
 template <class T>
-result<wait_result<T>> runtime_handle::wait(const std::vector<ref<T>>& objects, wait_options options) const {
+result<wait_result<T>> runtime_handle::wait(const std::vector<ref<T>>& objects,
+                                            wait_options options) const {
   std::vector<sched::cell*> cells;
   cells.reserve(objects.size());
   for (const ref<T>& object : objects) {
     cells.push_back(detail::ref_access::cell(object));
     if (cells.back() == nullptr) return error(errc::invalid_ref, error_layer::runtime);
   }
-  auto waited = detail::wait_for_some(scheduler(), cells.data(), cells.size(), options.num_returns, options.timeout);
-  if (!waited.has_value() && waited.error().code() != errc::timeout) return std::move(waited).error();
+  auto waited = detail::wait_for_some(scheduler(), cells.data(), cells.size(), options.num_returns,
+                                      options.timeout);
+  if (!waited.has_value() && waited.error().code() != errc::timeout)
+    return std::move(waited).error();
   wait_result<T> found;
-  for (const ref<T>& object : objects) (object.ready() ? found.ready : found.unready).push_back(object);
+  for (const ref<T>& object : objects)
+    (object.ready() ? found.ready : found.unready).push_back(object);
   return found;
 }
 
@@ -141,7 +150,8 @@ result<void> runtime_handle::cancel(const ref<T>& object, bool force, bool recur
   sched::cancel(*here, *x, recursive);
   if (force)
     return error(errc::unsupported, error_layer::runtime,
-                 {"force needs an isolated worker process, which this version does not have; the task was asked to end",
+                 {"force needs an isolated worker process, which this version does not have; the "
+                  "task was asked to end",
                   "", "", ""});
   return {};
 }
@@ -160,17 +170,22 @@ std::tuple<ref<T>...> runtime_handle::split(const ref<std::tuple<T...>>& object)
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     return std::tuple<ref<T>...>(
         task([](const std::tuple<T...>& all) -> T { return std::get<I>(all); }).remote(object)...);
-  }(std::index_sequence_for<T...>());
+  }
+  (std::index_sequence_for<T...>());
 }
 
 template <class T>
-result<actor_handle<T>> runtime_handle::get_actor(std::string_view name, std::string_view name_space) const {
+result<actor_handle<T>> runtime_handle::get_actor(std::string_view name,
+                                                  std::string_view name_space) const {
   sched::context* here = sched::context_in(scheduler());
   if (here == nullptr) return error(errc::no_memory, error_layer::runtime);
-  BEAMLET_TRY(auto* found, detail::find_named(*here, name_space, name, detail::actor_block<T>::described()));
+  BEAMLET_TRY(auto* found,
+              detail::find_named(*here, name_space, name, detail::actor_block<T>::described()));
   if (found != nullptr) return actor_handle<T>::adopt(found);
-  return error(errc::not_found, error_layer::runtime,
-               {"no actor named '" + std::string(name) + "' in namespace '" + std::string(name_space) + "'", "", "", ""});
+  return error(
+      errc::not_found, error_layer::runtime,
+      {"no actor named '" + std::string(name) + "' in namespace '" + std::string(name_space) + "'",
+       "", "", ""});
 }
 
 }  // namespace BEAMLET_ABI

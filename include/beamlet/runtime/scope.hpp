@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// `beamlet::scope`: work that must not outlive a block. What is started through a scope has ended when the scope is
-// left, on every path out of the block.
+// `beamlet::scope`: work that must not outlive a block. What is started through a scope has ended
+// when the scope is left, on every path out of the block.
 
 #include <beamlet/runtime/runtime.hpp>
 
@@ -26,8 +26,8 @@ async<T> run_spawned(async<T> body) {
 
 /// Owns the work that was started through it.
 ///
-/// Thread: any may start work; one joins.   Lifetime: must not outlive its runtime. The destructor cancels what is
-/// left (recursively) and waits for it; inside a task the waiting thread helps.
+/// Thread: any may start work; one joins.   Lifetime: must not outlive its runtime. The destructor
+/// cancels what is left (recursively) and waits for it; inside a task the waiting thread helps.
 class scope {
  public:
   explicit scope(runtime_handle runtime) noexcept : runtime_(runtime) {}
@@ -52,8 +52,8 @@ class scope {
     return add(runtime_.task(&detail::run_spawned<T>).remote(std::move(body)));
   }
 
-  /// Waits until everything has ended. Errors: the first failure among the work; timeout (what runs goes on), and
-  /// those of `get`.
+  /// Waits until everything has ended. Errors: the first failure among the work; timeout (what runs
+  /// goes on), and those of `get`.
   result<void> join(std::chrono::nanoseconds timeout = no_timeout);
   /// Cancels what has not ended, recursively. Does not wait.
   void cancel();

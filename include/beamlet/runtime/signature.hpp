@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What the templates know of a callable: its result, its parameters, and whether given arguments fit.
+// What the templates know of a callable: its result, its parameters, and whether given arguments
+// fit.
 
 #include <beamlet/base/result.hpp>
 #include <beamlet/runtime/ref.hpp>
@@ -42,12 +43,16 @@ template <class C, class R, class... P>
 struct signature<R (C::*)(P...) const noexcept> : signature<R (C::*)(P...)> {};
 
 template <class F>
-concept has_call_operator = requires { &F::operator(); };
+concept has_call_operator = requires {
+  &F::operator();
+};
 template <has_call_operator F>
 struct signature<F> : signature<decltype(&F::operator())> {};
 
 template <class F>
-concept has_signature = requires { typename signature<F>::parameters; };
+concept has_signature = requires {
+  typename signature<F>::parameters;
+};
 
 /// What a ref of this function refers to: T for T, result<T> and async<T>.
 template <class R>
@@ -91,7 +96,8 @@ struct pointee<ref<T>> {
 
 /// A `ref<T>` given to a parameter that is no ref: the call waits for it.
 template <class P, class A>
-inline constexpr bool is_awaited = is_ref<std::remove_cvref_t<A>> && !is_ref<std::remove_cvref_t<P>>;
+inline constexpr bool is_awaited =
+    is_ref<std::remove_cvref_t<A>> && !is_ref<std::remove_cvref_t<P>>;
 
 template <class P, class A>
 constexpr bool argument_fits() {
@@ -130,7 +136,9 @@ struct check_arguments<std::tuple<P...>, A...> {
 
 template <class F, class... A>
 struct call_types {
-  static_assert(has_signature<F>, "beamlet: this callable has several or templated call operators; wrap it in a lambda");
+  static_assert(
+      has_signature<F>,
+      "beamlet: this callable has several or templated call operators; wrap it in a lambda");
   using parameters = typename signature<F>::parameters;
   using raw_result = typename signature<F>::result;
   using checked = check_arguments<parameters, A...>;

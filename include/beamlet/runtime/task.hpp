@@ -23,7 +23,8 @@ struct task_cell final : call_cell<task_cell<F, R, Pack>, R, Pack> {
   explicit task_cell(G&& g, A&&... a) : base(std::forward<A>(a)...), body(std::forward<G>(g)) {}
 
   decltype(auto) apply(bool keep) {
-    return this->arguments.apply(keep, [this](auto&&... a) -> R { return body(std::forward<decltype(a)>(a)...); });
+    return this->arguments.apply(
+        keep, [this](auto&&... a) -> R { return body(std::forward<decltype(a)>(a)...); });
   }
 
   static bool export_call(cell& x, sched::exported_call& out) {
@@ -81,8 +82,10 @@ C* make_call(error& why, A&&... a) noexcept {
 #endif
 }
 
-/// What every cell that enters the scheduler is told. Owns two references: the queue's and the ref's.
-inline void fill_header(cell& x, sched::context& here, const sched::cell_ops& ops, std::uint32_t references) noexcept {
+/// What every cell that enters the scheduler is told. Owns two references: the queue's and the
+/// ref's.
+inline void fill_header(cell& x, sched::context& here, const sched::cell_ops& ops,
+                        std::uint32_t references) noexcept {
   x.references.store(references, std::memory_order_relaxed);
   x.ops = &ops;
   x.home = &here.home();
@@ -90,8 +93,10 @@ inline void fill_header(cell& x, sched::context& here, const sched::cell_ops& op
   x.generation = here.current->generation.load(std::memory_order_relaxed);
 }
 
-/// The options of one task, checked and in the scheduler's terms. Returns the error that refuses the task.
-result<sched::cell_extra*> make_task_extra(sched::context& here, const task_options& options, bool copies);
+/// The options of one task, checked and in the scheduler's terms. Returns the error that refuses
+/// the task.
+result<sched::cell_extra*> make_task_extra(sched::context& here, const task_options& options,
+                                           bool copies);
 
 template <class F>
 sched::function_identity identify(const F& f) noexcept {
@@ -113,7 +118,8 @@ void submit_cell(sched::context& here, C& x, bool special) noexcept {
       if ((before & cell::count_mask) == over) sched::become_ready(x, before);
       return;
     }
-    x.unmet.store(flags, std::memory_order_relaxed);  // all are ready and nobody else knows the cell
+    x.unmet.store(flags,
+                  std::memory_order_relaxed);  // all are ready and nobody else knows the cell
   } else {
     if (flags != 0) x.unmet.store(flags, std::memory_order_relaxed);
     if (special || here.face->has_engine) return sched::submit_special(here, x);
@@ -131,9 +137,11 @@ auto submit_task(sched::scheduler& home, const task_options* options, F&& f, A&&
   using C = task_cell<function, raw, pack>;
 
   sched::context* here = sched::context_in(home);
-  if (here == nullptr || !sched::accepts(*here)) [[unlikely]] return refused_ref<value>(here);
+  if (here == nullptr || !sched::accepts(*here)) [[unlikely]]
+    return refused_ref<value>(here);
   if (!(is_given(a) && ...)) [[unlikely]]
-    return failed_ref<value>(error(errc::invalid_ref, error_layer::runtime, {"an argument is an empty ref", "", "", ""}));
+    return failed_ref<value>(error(errc::invalid_ref, error_layer::runtime,
+                                   {"an argument is an empty ref", "", "", ""}));
   std::uint32_t index = sched::function_index(*here, identify(f));
   sched::cell_extra* extra = nullptr;
   if (options != nullptr) {
@@ -163,7 +171,8 @@ struct generator_call<F, generator<T>, std::tuple<P...>> {
   F function;
   stream_state* stream;  // counted
   generator_call(F f, stream_state* s) : function(std::move(f)), stream(s) { s->add_reference(); }
-  generator_call(generator_call&& o) noexcept : function(std::move(o.function)), stream(std::exchange(o.stream, nullptr)) {}
+  generator_call(generator_call&& o) noexcept
+      : function(std::move(o.function)), stream(std::exchange(o.stream, nullptr)) {}
   ~generator_call() {
     if (stream != nullptr) stream->release();
   }
@@ -171,7 +180,8 @@ struct generator_call<F, generator<T>, std::tuple<P...>> {
 };
 
 template <class F, class... A>
-auto submit_generator(sched::scheduler& home, const task_options* options, std::size_t items_max, F&& f, A&&... a) {
+auto submit_generator(sched::scheduler& home, const task_options* options, std::size_t items_max,
+                      F&& f, A&&... a) {
   using function = std::decay_t<F>;
   using types = call_types<function, A...>;
   using item = typename types::raw_result::value_type;
@@ -181,7 +191,8 @@ auto submit_generator(sched::scheduler& home, const task_options* options, std::
   stream->items_max = std::clamp<std::size_t>(items_max, 1, stream_items_max);
   task_options named = options != nullptr ? *options : task_options{};
   if (named.name.empty()) named.name = sched::registered_name(function_key(f));
-  ref<void> completion = submit_task(home, &named, bound(std::forward<F>(f), stream), std::forward<A>(a)...);
+  ref<void> completion =
+      submit_task(home, &named, bound(std::forward<F>(f), stream), std::forward<A>(a)...);
   stream->watch(*ref_access::cell(completion));
   return ref_stream<item>(stream, std::move(completion));
 }
@@ -202,13 +213,14 @@ class task_builder {
     return std::move(*this);
   }
 
-  /// Submits the call and returns at once. A `ref<T>` given to a parameter `T` is waited for, and the call fails
-  /// with it; given to a parameter `ref<T>` it arrives as it is. Returns `ref<T>` for functions returning T,
-  /// result<T> or async<T>, `ref_stream<T>` for generator<T>.
+  /// Submits the call and returns at once. A `ref<T>` given to a parameter `T` is waited for, and
+  /// the call fails with it; given to a parameter `ref<T>` it arrives as it is. Returns `ref<T>`
+  /// for functions returning T, result<T> or async<T>, `ref_stream<T>` for generator<T>.
   ///
   /// Thread: any.   Blocks: no.   Cost: one block of memory, some tens of nanoseconds.
-  /// Errors: a refusal (stopped, queue_full, infeasible, no_memory, invalid_argument) is a ref that has failed.
-  /// Lifetime: arguments are copied or moved into the call; the task runs also when the ref is dropped.
+  /// Errors: a refusal (stopped, queue_full, infeasible, no_memory, invalid_argument) is a ref that
+  /// has failed. Lifetime: arguments are copied or moved into the call; the task runs also when the
+  /// ref is dropped.
   template <class... A>
   auto remote(A&&... a) && {
     return start(nullptr, std::forward<A>(a)...);
@@ -219,9 +231,9 @@ class task_builder {
   auto start(const task_options* o, A&&... a) {
     using types = detail::call_types<F, A...>;
     if constexpr (detail::is_generator<typename types::raw_result>)
-      return detail::submit_generator(*home_, o, items_max_, std::move(function_), std::forward<A>(a)...);
-    else
-      return detail::submit_task(*home_, o, std::move(function_), std::forward<A>(a)...);
+      return detail::submit_generator(*home_, o, items_max_, std::move(function_),
+                                      std::forward<A>(a)...);
+    else return detail::submit_task(*home_, o, std::move(function_), std::forward<A>(a)...);
   }
 
   sched::scheduler* home_;
@@ -233,7 +245,8 @@ class task_builder {
 template <class F>
 class configured_task : task_builder<F> {
  public:
-  configured_task(task_builder<F> t, task_options o) : task_builder<F>(std::move(t)), options_(std::move(o)) {}
+  configured_task(task_builder<F> t, task_options o)
+      : task_builder<F>(std::move(t)), options_(std::move(o)) {}
   configured_task&& backpressure(std::size_t items_max) && {
     this->items_max_ = items_max;
     return std::move(*this);

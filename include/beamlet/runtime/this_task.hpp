@@ -13,7 +13,8 @@ inline namespace BEAMLET_ABI {
 /// What the code that runs on this thread may ask about itself. Outside a task: false, empty, 0.
 namespace this_task {
 
-/// True when the task, or one that it descends from, was cancelled, or its runtime ends. Long work asks this.
+/// True when the task, or one that it descends from, was cancelled, or its runtime ends. Long work
+/// asks this.
 ///
 /// Thread: any.   Blocks: no.   Cost: a few nanoseconds.
 bool cancelled() noexcept;

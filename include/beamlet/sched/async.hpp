@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// `async<T>`: the body of a task or actor method that waits without holding a thread. Lazy, move-only, awaited
-// once. A child starts inline in its parent's `co_await`; when it has finished, the parent goes on without a
-// switch; else the coroutine's root is queued like a task once what it waits for is there. No symmetric transfer:
-// g++ 12 overflows the stack with it at -O0 and -O1.
+// `async<T>`: the body of a task or actor method that waits without holding a thread. Lazy,
+// move-only, awaited once. A child starts inline in its parent's `co_await`; when it has finished,
+// the parent goes on without a switch; else the coroutine's root is queued like a task once what it
+// waits for is there. No symmetric transfer: g++ 12 overflows the stack with it at -O0 and -O1.
 
 #include <beamlet/base/result.hpp>
 #include <beamlet/base/time.hpp>
@@ -34,9 +34,8 @@ struct promise_storage : promise_base {
   }
   promise_storage() {}
   template <class U = T>
-    requires std::is_constructible_v<T, U&&> && (!std::is_same_v<std::remove_cvref_t<U>, error>) &&
-             (!std::is_same_v<std::remove_cvref_t<U>, errc>)
-  void return_value(U&& v) {
+  requires std::is_constructible_v<T, U&&> &&(!std::is_same_v<std::remove_cvref_t<U>, error>)&&(
+      !std::is_same_v<std::remove_cvref_t<U>, errc>)void return_value(U&& v) {
     std::construct_at(&value, std::forward<U>(v));
     has_value = true;
   }
@@ -71,7 +70,9 @@ struct async_promise : promise_storage<T> {
   void unhandled_exception() noexcept { this->failure = current_exception_error(this->root); }
 
   void* operator new(std::size_t bytes) noexcept { return coroutine_memory(bytes); }
-  void operator delete(void* memory, std::size_t bytes) noexcept { free_coroutine_memory(memory, bytes); }
+  void operator delete(void* memory, std::size_t bytes) noexcept {
+    free_coroutine_memory(memory, bytes);
+  }
 };
 
 /// Waits for another coroutine. `Plain`: its failure becomes the waiting coroutine's own.
@@ -126,13 +127,15 @@ struct async_awaiter : awaiter_base {
 
 /// The coroutine type: `async<int> f(std::string name) { ... co_await ...; co_return 1; }`.
 ///
-/// `co_await a` gives the value; a failure ends the awaiting coroutine with the same error, without an exception.
-/// `co_await a.as_result()` gives `result<T>`. `co_return` takes a value, a `result<T>`, an `error` or an `errc`.
+/// `co_await a` gives the value; a failure ends the awaiting coroutine with the same error, without
+/// an exception. `co_await a.as_result()` gives `result<T>`. `co_return` takes a value, a
+/// `result<T>`, an `error` or an `errc`.
 ///
-/// Thread: a suspended one goes on on any worker (those started on the loop stay there).   Cost: one block of
-/// memory from the pool per coroutine; awaiting what is ready costs a call.   Errors: no_memory when that block
-/// cannot be had, cancelled at the next wait after a cancel.   Lifetime: destroying it cancels it. Parameters by
-/// value or as `ref`; a capturing lambda must outlive the coroutine.
+/// Thread: a suspended one goes on on any worker (those started on the loop stay there).   Cost:
+/// one block of memory from the pool per coroutine; awaiting what is ready costs a call.   Errors:
+/// no_memory when that block cannot be had, cancelled at the next wait after a cancel.   Lifetime:
+/// destroying it cancels it. Parameters by value or as `ref`; a capturing lambda must outlive the
+/// coroutine.
 template <class T = void>
 class [[nodiscard]] async {
  public:
@@ -200,16 +203,15 @@ outcome start_coroutine(cell& target, async<T> body) {
     if (p.failure.code() != errc::ok) {
       to.set_failure(named(to, std::move(p.failure)));
     } else {
-      if constexpr (std::is_void_v<T>)
-        new (static_cast<value_cell<unit>&>(to).place()) unit{};
-      else
-        new (static_cast<value_cell<T>&>(to).place()) T(typed.take());
+      if constexpr (std::is_void_v<T>) new (static_cast<value_cell<unit>&>(to).place()) unit{};
+      else new (static_cast<value_cell<T>&>(to).place()) T(typed.take());
       how = outcome::value;
     }
     return how;
   };
   root->destroy_frame = [](promise_base& p) noexcept {
-    std::coroutine_handle<async_promise<T>>::from_promise(static_cast<async_promise<T>&>(p)).destroy();
+    std::coroutine_handle<async_promise<T>>::from_promise(static_cast<async_promise<T>&>(p))
+        .destroy();
   };
   body.handle_ = nullptr;
   return run_root_first(*root);

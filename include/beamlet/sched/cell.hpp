@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a ref points to inside a process: a count, a countdown, a state and room for the value. Templates in
-// `runtime` derive their task and message cells from it; `src/sched` moves them between queues without knowing
-// their types. A cell gets an id and bytes only when it is published (`cell_extra::outside`).
+// What a ref points to inside a process: a count, a countdown, a state and room for the value.
+// Templates in `runtime` derive their task and message cells from it; `src/sched` moves them
+// between queues without knowing their types. A cell gets an id and bytes only when it is published
+// (`cell_extra::outside`).
 
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/time.hpp>
@@ -38,27 +39,34 @@ struct listener {
   void (*fire)(listener& self, cell& sealed) noexcept;
 };
 
-/// One entry in a cell's list of waiters: a task whose countdown falls, or a listener (low bit set).
-/// Owned by whoever waits; must live until it has fired or was taken back.
+/// One entry in a cell's list of waiters: a task whose countdown falls, or a listener (low bit
+/// set). Owned by whoever waits; must live until it has fired or was taken back.
 struct waiter {
   waiter* next = nullptr;
   std::uintptr_t target = 0;
 
-  static std::uintptr_t to_task(cell& task) noexcept { return reinterpret_cast<std::uintptr_t>(&task); }
-  static std::uintptr_t to_listener(listener& l) noexcept { return reinterpret_cast<std::uintptr_t>(&l) | 1; }
+  static std::uintptr_t to_task(cell& task) noexcept {
+    return reinterpret_cast<std::uintptr_t>(&task);
+  }
+  static std::uintptr_t to_listener(listener& l) noexcept {
+    return reinterpret_cast<std::uintptr_t>(&l) | 1;
+  }
 };
 
 /// One constant table per type of cell.
 struct cell_ops {
-  /// A queue's entry came up: runs the task, the actor's turn or the coroutine. Owns the queue's reference.
+  /// A queue's entry came up: runs the task, the actor's turn or the coroutine. Owns the queue's
+  /// reference.
   void (*enter)(context& here, cell& self);
   /// The body. REQUIRES: claimed and ready.
   outcome (*run)(cell& self);
-  /// An argument that is not sealed yet, null when there is none. REQUIRES: claimed. Null pointer: no arguments.
+  /// An argument that is not sealed yet, null when there is none. REQUIRES: claimed. Null pointer:
+  /// no arguments.
   cell* (*unready)(cell& self);
   /// Where a message goes and who sent it; null for everything that is no message.
   message_link& (*link)(cell& self);
-  /// Destroys the arguments, after which nothing keeps their refs. Null: there is nothing to destroy.
+  /// Destroys the arguments, after which nothing keeps their refs. Null: there is nothing to
+  /// destroy.
   void (*drop_arguments)(cell& self);
   /// Destroys what is left (value or error, arguments) and gives the memory back.
   void (*destroy)(cell& self);
@@ -76,11 +84,14 @@ struct cell {
   enum : std::uintptr_t { waiting = 0, value = 1, failed = 2, bytes = 3, elsewhere = 4 };
 
   // `unmet`: arguments not sealed yet in the low bits, flags above.
-  static constexpr std::uint32_t claimed = 1u << 31;    // who sets it runs the cell
-  static constexpr std::uint32_t cancelled = 1u << 30;  // seen when it is claimed, and by this_task::cancelled()
-  static constexpr std::uint32_t special = 1u << 29;    // has options that matter before it may run
-  static constexpr std::uint32_t message = 1u << 28;    // a call to an actor: runs in the actor's turn
-  static constexpr std::uint32_t local = 1u << 27;      // came in through the engine: must not leave again
+  static constexpr std::uint32_t claimed = 1u << 31;  // who sets it runs the cell
+  static constexpr std::uint32_t cancelled =
+      1u << 30;  // seen when it is claimed, and by this_task::cancelled()
+  static constexpr std::uint32_t special = 1u << 29;  // has options that matter before it may run
+  static constexpr std::uint32_t message = 1u
+                                           << 28;  // a call to an actor: runs in the actor's turn
+  static constexpr std::uint32_t local = 1u
+                                         << 27;  // came in through the engine: must not leave again
   static constexpr std::uint32_t may_suspend = 1u << 26;  // the body is a coroutine
   static constexpr std::uint32_t count_mask = (1u << 24) - 1;
 
@@ -102,13 +113,15 @@ struct cell {
   void add_reference() noexcept { references.fetch_add(1, std::memory_order_relaxed); }
   inline void release() noexcept;
 
-  /// REQUIRES: state == failed. Always right behind the header, so that one reader serves every type.
+  /// REQUIRES: state == failed. Always right behind the header, so that one reader serves every
+  /// type.
   error& failure() noexcept { return *std::launder(reinterpret_cast<error*>(this + 1)); }
   const error& failure() const noexcept { return const_cast<cell*>(this)->failure(); }
   void set_failure(error e) noexcept { new (static_cast<void*>(this + 1)) error(std::move(e)); }
 };
 
-/// Destroys a cell whose count fell to zero; iterative, so that a chain of any length needs one stack frame.
+/// Destroys a cell whose count fell to zero; iterative, so that a chain of any length needs one
+/// stack frame.
 void destroy_cell(cell& dead) noexcept;
 /// Fires the waiters that sealing found.
 void fire_waiters(cell& sealed, waiter* list) noexcept;
@@ -153,7 +166,9 @@ struct value_cell : cell {
   static constexpr std::size_t room =
       (end_of_value > end_of_error ? end_of_value : end_of_error) - sizeof(cell);
 
-  T& get() noexcept { return *std::launder(reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) + offset)); }
+  T& get() noexcept {
+    return *std::launder(reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) + offset));
+  }
   void* place() noexcept { return reinterpret_cast<std::byte*>(this) + offset; }
   void destroy_outcome() noexcept {
     std::uintptr_t s = state.load(std::memory_order_acquire);
@@ -163,11 +178,12 @@ struct value_cell : cell {
 
   alignas(alignof(cell)) std::byte storage[room];
 
-  /// How many refs there are; `references` counts entries in queues too, which must not keep a value that cannot be
-  /// copied from being moved out.
+  /// How many refs there are; `references` counts entries in queues too, which must not keep a
+  /// value that cannot be copied from being moved out.
   struct uncounted {};
   static constexpr bool counts_refs = !std::is_copy_constructible_v<T>;
-  [[no_unique_address]] std::conditional_t<counts_refs, std::atomic<std::uint32_t>, uncounted> refs{};
+  [[no_unique_address]] std::conditional_t<counts_refs, std::atomic<std::uint32_t>, uncounted>
+      refs{};
 };
 
 }  // namespace sched

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The part of the scheduler that templates need inline: who am I (context), which attempt submits (frame),
-// and the verbs that move a cell. Everything else of `sched` is private.
+// The part of the scheduler that templates need inline: who am I (context), which attempt submits
+// (frame), and the verbs that move a cell. Everything else of `sched` is private.
 
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/result.hpp>
@@ -24,9 +24,9 @@ struct coroutine_root;
 struct actor_core;
 class timeline_ring;
 
-/// One attempt at running something: a task, an actor's call or a coroutine; every thread has a bottom one.
-/// Frames are reused but never freed before their scheduler, so a child may look at its parent's at any time;
-/// the generation tells whether the parent is still the same attempt.
+/// One attempt at running something: a task, an actor's call or a coroutine; every thread has a
+/// bottom one. Frames are reused but never freed before their scheduler, so a child may look at its
+/// parent's at any time; the generation tells whether the parent is still the same attempt.
 struct frame {
   std::atomic<std::uint32_t> generation{1};
   std::atomic<std::uint32_t> cancelled{0};  // the generation that was cancelled
@@ -34,9 +34,9 @@ struct frame {
   std::atomic<frame*> parent{nullptr};
   std::atomic<cell*> running{nullptr};
   std::atomic<actor_core*> actor{nullptr};  // whose call it is
-  frame* outer = nullptr;   // the level below on the same stack
-  frame* deeper = nullptr;  // the frame for the next level on the same stack
-  frame* all = nullptr;     // every frame of the scheduler
+  frame* outer = nullptr;                   // the level below on the same stack
+  frame* deeper = nullptr;                  // the frame for the next level on the same stack
+  frame* all = nullptr;                     // every frame of the scheduler
 };
 
 enum class phase : std::uint8_t { running, draining, cancelling, stopped, forked };
@@ -45,9 +45,11 @@ enum class phase : std::uint8_t { running, draining, cancelling, stopped, forked
 class scheduler_face {
  public:
   std::atomic<phase> now{phase::running};
-  /// Set when something has been cancelled recursively: from then on starts look at their ancestors.
+  /// Set when something has been cancelled recursively: from then on starts look at their
+  /// ancestors.
   std::atomic<bool> ancestors_matter{false};
-  /// More is queued than `tasks_max` allows; looked at again once per `load_check_every` submissions.
+  /// More is queued than `tasks_max` allows; looked at again once per `load_check_every`
+  /// submissions.
   std::atomic<bool> full{false};
   /// Set once, before anything runs: cells may leave through the engine.
   bool has_engine = false;
@@ -73,8 +75,8 @@ struct function_counter {
   std::atomic<std::uint64_t> sampled_ns{0};
 };
 
-/// One thread's view of one scheduler. Owned by the worker or by the foreign thread; a foreign thread's loses its
-/// home when the scheduler ends first.
+/// One thread's view of one scheduler. Owned by the worker or by the foreign thread; a foreign
+/// thread's loses its home when the scheduler ends first.
 struct context {
   std::atomic<scheduler*> owner{nullptr};
   scheduler& home() const noexcept { return *owner.load(std::memory_order_relaxed); }
@@ -130,14 +132,17 @@ class callback_guard {
 context* find_context(scheduler& home) noexcept;
 inline context* context_in(scheduler& home) noexcept {
   context* here = this_context;
-  return here != nullptr && here->owner.load(std::memory_order_relaxed) == &home ? here
-                                                                                 : find_context(home);
+  return here != nullptr && here->owner.load(std::memory_order_relaxed) == &home
+             ? here
+             : find_context(home);
 }
 
-/// What a function is called in errors, stats and the timeline. `key` identifies it within the process.
+/// What a function is called in errors, stats and the timeline. `key` identifies it within the
+/// process.
 struct function_identity {
   const void* key;
-  std::string_view (*type)() noexcept;  // the spelled type; asked for once, where no name is registered
+  std::string_view (
+      *type)() noexcept;  // the spelled type; asked for once, where no name is registered
 };
 std::uint32_t find_function(context& here, const function_identity& identity) noexcept;
 inline std::uint32_t function_index(context& here, const function_identity& identity) noexcept {
@@ -151,8 +156,8 @@ std::string function_name(const cell& x);
 
 /// Puts a claimed-by-nobody, ready cell into a queue. Owns the reference that the queue holds.
 void schedule(context& here, cell& ready) noexcept;
-/// The countdown of `x` reached zero: schedules it, or what its options ask for first. `flags` are those that the
-/// last decrement saw: whether it was claimed is decided there.
+/// The countdown of `x` reached zero: schedules it, or what its options ask for first. `flags` are
+/// those that the last decrement saw: whether it was claimed is decided there.
 void become_ready(cell& x, std::uint32_t flags) noexcept;
 /// A fresh cell with options (`cell_extra`) enters here instead of `schedule`.
 void submit_special(context& here, cell& x) noexcept;
@@ -168,7 +173,8 @@ void check_load(context& here) noexcept;
 inline void count_submission(context& here) noexcept {
   std::uint64_t n = here.count.submitted.load(std::memory_order_relaxed) + 1;
   here.count.submitted.store(n, std::memory_order_relaxed);
-  if (n % load_check_every == 0) [[unlikely]] check_load(here);
+  if (n % load_check_every == 0) [[unlikely]]
+    check_load(here);
 }
 /// `x` waits for a cell of another runtime, whose end `x` would not learn of: stop() fails it.
 void note_bridge(context& here, cell& x) noexcept;
@@ -185,12 +191,13 @@ inline bool await_argument(cell& task, cell& argument, waiter& w) noexcept {
   return add_waiter(argument, w);
 }
 
-/// The common case of fork and join: the awaited task is the newest of this worker's own queue, and runs here.
-/// False: it is not sealed yet.
+/// The common case of fork and join: the awaited task is the newest of this worker's own queue, and
+/// runs here. False: it is not sealed yet.
 bool run_if_newest(context& here, cell& want) noexcept;
 
 inline constexpr std::uint64_t forever = ~std::uint64_t{0};
-/// Waits until `want` is sealed. Errors: timeout, would_block, would_deadlock, too_deep, stopped, forked.
+/// Waits until `want` is sealed. Errors: timeout, would_block, would_deadlock, too_deep, stopped,
+/// forked.
 result<void> wait_sealed(context& here, cell& want, std::uint64_t deadline_ns) noexcept;
 /// Waits until `count` of the cells are sealed. The same errors.
 result<void> wait_some(context& here, cell* const* cells, std::size_t size, std::size_t count,
@@ -202,12 +209,14 @@ error passed_on(const cell& task, const error& cause);
 /// Adds the function's name to an error that its body returned.
 error named(const cell& task, error e);
 #if BEAMLET_HAS_EXCEPTIONS
-/// Inside a catch block: type, message and function of what was thrown. std::bad_alloc is no_memory.
+/// Inside a catch block: type, message and function of what was thrown. std::bad_alloc is
+/// no_memory.
 error describe_exception(const cell& task) noexcept;
 error exception_error(const cell& task, std::string_view type, std::string_view message);
 #endif
 
-/// A cell that has failed with no_memory and is never freed; returned where none could be allocated.
+/// A cell that has failed with no_memory and is never freed; returned where none could be
+/// allocated.
 cell& no_memory_cell() noexcept;
 
 }  // namespace sched

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What coroutines have in common, whatever they return: the promise, what it waits for, and the root, which is
-// the coroutine's place in the queues.
+// What coroutines have in common, whatever they return: the promise, what it waits for, and the
+// root, which is the coroutine's place in the queues.
 
 #include <beamlet/sched/core.hpp>
 #include <beamlet/sched/turn.hpp>
@@ -49,14 +49,15 @@ struct coroutine_root : cell {
   promise_base* top = nullptr;
   outcome (*deliver)(promise_base& from, cell& to) noexcept = nullptr;
   void (*destroy_frame)(promise_base& top) noexcept = nullptr;
-  cell* target = nullptr;           // counted until it is sealed
+  cell* target = nullptr;  // counted until it is sealed
   frame* attempt = nullptr;
   std::uint64_t since_ns = 0;
   coroutine_root* previous = nullptr;
   coroutine_root* following = nullptr;
 };
 
-/// Starts the coroutine that is the body of `target` (a task's or message's cell, `value_cell` of T).
+/// Starts the coroutine that is the body of `target` (a task's or message's cell, `value_cell` of
+/// T).
 template <class T>
 outcome start_coroutine(cell& target, async<T> body);
 
@@ -79,8 +80,8 @@ error current_exception_error(coroutine_root* root) noexcept;
 inline error current_exception_error(coroutine_root*) noexcept { return errc::unknown; }
 #endif
 
-/// One thing that will wake a coroutine: a cell, a timer, or both. Lives on the heap, so that it may be
-/// abandoned while it fires.
+/// One thing that will wake a coroutine: a cell, a timer, or both. Lives on the heap, so that it
+/// may be abandoned while it fires.
 struct wake_node;
 
 /// Waits for a cell, at most until `deadline_ns`.

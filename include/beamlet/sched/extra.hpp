@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a cell knows beyond the fast path: the options of one call, the coroutine it waits in, and later the
-// id under which it is known outside. Made only when there is something to say.
+// What a cell knows beyond the fast path: the options of one call, the coroutine it waits in, and
+// later the id under which it is known outside. Made only when there is something to say.
 
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/ledger.hpp>
@@ -35,20 +35,21 @@ enum class priority : std::uint8_t { high, normal, low };
 
 struct cell_extra {
   std::string name;
-  std::vector<quantity> needs;       // empty: one cpu, which a worker thread stands for
+  std::vector<quantity> needs;  // empty: one cpu, which a worker thread stands for
   priority urgency = priority::normal;
   bool blocking = false;
-  bool holds_needs = false;          // written by whoever admits, runs and gives back, one after the other
-  std::uint64_t start_ns = 0;        // not before
+  bool holds_needs = false;  // written by whoever admits, runs and gives back, one after the other
+  std::uint64_t start_ns = 0;                     // not before
   std::uint64_t deadline_ns = ~std::uint64_t{0};  // not started after
-  std::int32_t retries_left = 0;     // -1: without end
+  std::int32_t retries_left = 0;                  // -1: without end
   std::uint64_t backoff_ns = 0, backoff_ns_max = 0;
   std::function<bool(const error&)> retry_on;
   bool (*duplicable)(cell&) = nullptr;  // retried arguments are copied; false: they cannot be
   std::uint32_t attempt = 0;
-  concurrency_group* group = nullptr;  // of a call: the actor's
+  concurrency_group* group = nullptr;          // of a call: the actor's
   std::atomic<coroutine_root*> root{nullptr};  // owned by the cell
-  std::atomic<cell*> producer{nullptr};  // counted: for a cell that nothing runs here, what will seal it
+  std::atomic<cell*> producer{
+      nullptr};          // counted: for a cell that nothing runs here, what will seal it
   std::mutex open_lock;  // the first reader of bytes decodes, the others wait for it
   held_bytes held;       // state == bytes: the value, encoded
   std::atomic<outside*> away{nullptr};

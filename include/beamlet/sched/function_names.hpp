@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The names of functions, taken from what the compiler prints of a template argument, and the process-wide list
-// that BEAMLET_REMOTE fills before main. The list is a chain of static objects: nothing is allocated for it.
+// The names of functions, taken from what the compiler prints of a template argument, and the
+// process-wide list that BEAMLET_REMOTE fills before main. The list is a chain of static objects:
+// nothing is allocated for it.
 
 #include <beamlet/config.hpp>
 

@@ -14,22 +14,23 @@ inline namespace BEAMLET_ABI {
 struct function_stats {
   std::string name;
   std::uint64_t calls = 0, errors = 0;
-  std::uint64_t samples = 0;     ///< how many calls were timed: one in 64, every one while the timeline is on
-  double mean_us = 0;            ///< of the samples
+  std::uint64_t samples =
+      0;               ///< how many calls were timed: one in 64, every one while the timeline is on
+  double mean_us = 0;  ///< of the samples
 };
 
 /// A snapshot of counters; each is exact, but they were not read at one instant.
 struct runtime_stats {
   std::uint64_t submitted = 0, completed = 0, failed = 0, cancelled = 0, retried = 0;
-  std::uint64_t messages = 0;    ///< calls to actors, of `completed`
-  std::uint64_t stolen = 0;      ///< tasks that moved to another worker
-  std::uint64_t parked = 0;      ///< waits that put a thread to sleep
-  std::uint64_t helped = 0;      ///< waits that ran what they waited for
-  std::uint64_t slept = 0;       ///< times a worker ran dry
-  std::uint64_t queued = 0;      ///< in the workers' queues now
+  std::uint64_t messages = 0;  ///< calls to actors, of `completed`
+  std::uint64_t stolen = 0;    ///< tasks that moved to another worker
+  std::uint64_t parked = 0;    ///< waits that put a thread to sleep
+  std::uint64_t helped = 0;    ///< waits that ran what they waited for
+  std::uint64_t slept = 0;     ///< times a worker ran dry
+  std::uint64_t queued = 0;    ///< in the workers' queues now
   std::uint64_t waiting_for_resources = 0;
   std::uint64_t timers = 0;
-  std::uint64_t suspended = 0;   ///< coroutines that wait
+  std::uint64_t suspended = 0;  ///< coroutines that wait
   std::uint64_t actors = 0;
   std::uint64_t workers = 0, spare_threads = 0, blocking_threads = 0;
   std::uint64_t pool_bytes = 0;  ///< of the whole process

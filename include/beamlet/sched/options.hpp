@@ -18,13 +18,14 @@ inline namespace BEAMLET_ABI {
 enum class help : std::uint8_t {
   nothing,   ///< it sleeps
   awaited,   ///< only what it waits for, on its own stack (default)
-  anything,  ///< it is one more worker as long as it waits, and its tasks go into a queue of its own
+  anything,  ///< it is one more worker as long as it waits, and its tasks go into a queue of its
+             ///< own
 };
 
 /// How a runtime ends.
 struct stop_options {
-  /// True: what was submitted is finished first. False: what has not started is dropped, what runs sees
-  /// `this_task::cancelled()`.
+  /// True: what was submitted is finished first. False: what has not started is dropped, what runs
+  /// sees `this_task::cancelled()`.
   bool drain = false;
   /// How long to drain; what is left then is dropped.
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Memory for cells and coroutine frames: free lists per thread and size class that hand whole batches to a
-// shared list, so that a producer and a consumer on two threads do not grow without end. Slabs whose blocks
-// are all free go back to the system in `trim_pool`.
+// Memory for cells and coroutine frames: free lists per thread and size class that hand whole
+// batches to a shared list, so that a producer and a consumer on two threads do not grow without
+// end. Slabs whose blocks are all free go back to the system in `trim_pool`.
 
 #include <beamlet/config.hpp>
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Who may run something that runs again and again, but on one thread at a time: an actor, a coroutine. A queue
-// holds at most one entry of it; a `get` may take the turn before the entry comes up, which is then stale.
+// Who may run something that runs again and again, but on one thread at a time: an actor, a
+// coroutine. A queue holds at most one entry of it; a `get` may take the turn before the entry
+// comes up, which is then stale.
 
 #include <atomic>
 #include <cstdint>
@@ -21,7 +22,8 @@ class turn {
     do {
       next = seen | wanted;
       if (!(seen & running)) next |= entry;
-    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
     return !(seen & running) && !(seen & entry);
   }
   /// The entry came up. True: run it; false: it is stale.
@@ -30,7 +32,8 @@ class turn {
     do {
       next = seen & ~entry;
       if ((seen & wanted) && !(seen & running)) next = (next & ~wanted) | running;
-    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
     return (seen & wanted) && !(seen & running);
   }
   /// Takes a turn that waits in a queue. True: run it.
@@ -46,7 +49,8 @@ class turn {
   bool take() noexcept {
     std::uint32_t seen = bits_.load(std::memory_order_relaxed);
     while (!(seen & running))
-      if (bits_.compare_exchange_weak(seen, seen | running, std::memory_order_acq_rel, std::memory_order_relaxed))
+      if (bits_.compare_exchange_weak(seen, seen | running, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed))
         return true;
     return false;
   }
@@ -55,7 +59,8 @@ class turn {
     std::uint32_t seen = bits_.load(std::memory_order_relaxed), next;
     do {
       next = (seen & wanted) ? seen & ~wanted : seen & ~running;
-    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
     return !(seen & wanted);
   }
   /// After a run that was cut short. True: the caller pushes an entry; else one is still queued.
@@ -63,7 +68,8 @@ class turn {
     std::uint32_t seen = bits_.load(std::memory_order_relaxed), next;
     do {
       next = (seen & ~running) | wanted | entry;
-    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+    } while (!bits_.compare_exchange_weak(seen, next, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
     return !(seen & entry);
   }
   bool is_running() const noexcept { return bits_.load(std::memory_order_acquire) & running; }

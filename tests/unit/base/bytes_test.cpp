@@ -44,4 +44,3 @@ TEST_CASE("text that is not hexadecimal is refused") {
   CHECK_FALSE(parse_hex(std::string_view("00\0 ", 4), out));
   CHECK(parse_hex("", {}));
 }
-

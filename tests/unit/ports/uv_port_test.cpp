@@ -200,7 +200,7 @@ TEST_CASE_TEMPLATE("a process out of descriptors gets libuv's number", World, ow
   }
 }
 
-// -- the caller's own loop ------------------------------------------------------------------------
+// -- the caller's own loop
 
 TEST_CASE("a null loop is refused") {
   auto made = ports::make_uv_port(nullptr);

@@ -39,7 +39,12 @@ TEST_CASE("an actor ends with its last handle, after the calls already made") {
 TEST_CASE("a pending argument keeps a call and its actor") {
   gate died, leave;
   runtime rt = start();
-  auto pending = rt.task([&] { leave.wait(); return 2; }).options({.blocking = true}).remote();
+  auto pending = rt.task([&] {
+                     leave.wait();
+                     return 2;
+                   })
+                     .options({.blocking = true})
+                     .remote();
   auto answer = rt.actor<mortal>().remote(&died).call([](mortal&, int n) { return n; }, pending);
   CHECK(!died.is_open());
   leave.open();
@@ -67,7 +72,8 @@ TEST_CASE("a killed detached actor goes") {
   runtime rt = start();
   rt.actor<mortal>().options({.name = "stays", .lifetime = lifetime::detached}).remote(&died);
   auto found = rt.get_actor<mortal>("stays").value();
-  CHECK(*rt.get(found.call(&mortal::ping)) == 1);  // a killed actor that was never constructed does not die
+  CHECK(*rt.get(found.call(&mortal::ping)) ==
+        1);  // a killed actor that was never constructed does not die
   rt.kill(found);
   CHECK(died.wait());
   CHECK(code_of(rt.get_actor<mortal>("stays")) == errc::not_found);
@@ -146,7 +152,8 @@ TEST_CASE("a name that is taken is refused, or taken over on request") {
   CHECK(got.error().code() == errc::already_exists);
   CHECK(mentions(got.error().message(), "'m'"));
   CHECK(!second_died.is_open());
-  CHECK(rt.actor<mortal>().options({.name = "m", .get_if_exists = true}).remote(&second_died) == first);
+  CHECK(rt.actor<mortal>().options({.name = "m", .get_if_exists = true}).remote(&second_died) ==
+        first);
   CHECK(*rt.get(first.call(&mortal::ping)) == 1);
 }
 

@@ -49,7 +49,10 @@ TEST_CASE("an actor keeps its state between calls") {
 TEST_CASE("constructor arguments may be refs that are waited for") {
   runtime rt = start();
   gate leave;
-  auto list = rt.task([&] { leave.wait(); return std::vector<int>{1, 2, 3}; }).remote();
+  auto list = rt.task([&] {
+                  leave.wait();
+                  return std::vector<int>{1, 2, 3};
+                }).remote();
   auto a = rt.actor<person>().remote("Ada", list);
   auto text = a.call(&person::describe);
   CHECK(!text.ready());
@@ -60,7 +63,12 @@ TEST_CASE("constructor arguments may be refs that are waited for") {
 TEST_CASE("a constructor that takes a ref gets it as it is") {
   runtime rt = start();
   gate leave;
-  auto pending = rt.task([&] { leave.wait(); return 1; }).options({.blocking = true}).remote();
+  auto pending = rt.task([&] {
+                     leave.wait();
+                     return 1;
+                   })
+                     .options({.blocking = true})
+                     .remote();
   auto a = rt.actor<keeper>().remote(pending);
   CHECK(*rt.get(a.call(&keeper::ready)) == false);
   leave.open();
@@ -102,8 +110,8 @@ TEST_CASE("each of several callers keeps its order") {
   std::vector<ref<void>> callers;
   for (int who = 0; who < 3; ++who)
     callers.push_back(rt.task([a, who] {
-      for (int i = 0; i < 2000; ++i) a.send(&log::note, who, i);
-    }).remote());
+                          for (int i = 0; i < 2000; ++i) a.send(&log::note, who, i);
+                        }).remote());
   for (int i = 0; i < 2000; ++i) a.send(&log::note, 3, i);
   CHECK(rt.get(callers).has_value());
   CHECK(*rt.get(a.call(&log::failures)) == 0);
@@ -112,11 +120,17 @@ TEST_CASE("each of several callers keeps its order") {
 TEST_CASE("a call whose argument is not ready holds up only its own caller") {
   runtime rt = start({.workers = 2});
   gate leave;
-  auto pending = rt.task([&] { leave.wait(); return 100; }).options({.blocking = true}).remote();
+  auto pending = rt.task([&] {
+                     leave.wait();
+                     return 100;
+                   })
+                     .options({.blocking = true})
+                     .remote();
   auto a = rt.actor<counter>().remote();
   auto first = a.call(&counter::add, pending);
   auto second = a.call(&counter::add, 1);
-  auto other = rt.task([a] { return *this_task::runtime().get(a.call(&counter::add, 10)); }).remote();
+  auto other =
+      rt.task([a] { return *this_task::runtime().get(a.call(&counter::add, 10)); }).remote();
   CHECK(*rt.get(other) == 10);
   CHECK(!first.ready());
   CHECK(!second.ready());
@@ -151,8 +165,9 @@ TEST_CASE("a handle is a value: held in arguments, results and other actors") {
   auto same = rt.get(f.call(&friendly::give));
   REQUIRE(same.has_value());
   CHECK(*same == a);
-  CHECK(*rt.get(rt.task([](actor_handle<counter> h) { return *this_task::runtime().get(h.call(&counter::add, 1)); })
-                    .remote(a)) == 6);
+  CHECK(*rt.get(rt.task([](actor_handle<counter> h) {
+                    return *this_task::runtime().get(h.call(&counter::add, 1));
+                  }).remote(a)) == 6);
 }
 
 TEST_CASE("without max_concurrency calls never overlap") {
@@ -170,8 +185,8 @@ TEST_CASE("without max_concurrency calls never overlap") {
   std::vector<ref<void>> callers;
   for (int t = 0; t < 8; ++t)
     callers.push_back(rt.task([a] {
-      for (int i = 0; i < 500; ++i) a.send(&exclusive::enter);
-    }).remote());
+                          for (int i = 0; i < 500; ++i) a.send(&exclusive::enter);
+                        }).remote());
   CHECK(rt.get(callers).has_value());
   CHECK(*rt.get(a.call(&exclusive::seen)) == false);
 }
@@ -181,8 +196,7 @@ struct meeting {
   tally arrived;
   void attend(int expected) {
     int seen = now.fetch_add(1) + 1;
-    for (int m = most; m < seen && !most.compare_exchange_weak(m, seen);) {
-    }
+    for (int m = most; m < seen && !most.compare_exchange_weak(m, seen);) {}
     arrived.add();
     arrived.reaches(expected);
     now.fetch_sub(1);
@@ -203,7 +217,8 @@ TEST_CASE("a concurrency group has a limit of its own") {
   runtime rt = start({.workers = 4});
   auto a = rt.actor<meeting>().options({.concurrency_groups = {{"io", 2}}}).remote();
   std::vector<ref<void>> calls;
-  for (int i = 0; i < 20; ++i) calls.push_back(a.options({.concurrency_group = "io"}).call(&meeting::attend, 3));
+  for (int i = 0; i < 20; ++i)
+    calls.push_back(a.options({.concurrency_group = "io"}).call(&meeting::attend, 3));
   calls.push_back(a.call(&meeting::attend, 3));  // the third at the meeting comes beside the group
   CHECK(rt.get(calls, safety).has_value());
   CHECK(*rt.get(a.call(&meeting::largest)) <= 3);

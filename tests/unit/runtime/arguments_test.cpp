@@ -21,14 +21,21 @@ TEST_CASE("a const reference parameter sees the object itself") {
   runtime rt = start();
   auto object = rt.put(std::string("here"));
   auto held = rt.pin(object);
-  auto seen = rt.task([](const std::string& s) { return reinterpret_cast<std::uintptr_t>(&s); }).remote(object);
+  auto seen = rt.task([](const std::string& s) {
+                  return reinterpret_cast<std::uintptr_t>(&s);
+                }).remote(object);
   CHECK(*rt.get(seen) == reinterpret_cast<std::uintptr_t>(held->get()));
 }
 
 TEST_CASE("a ref given to a ref parameter arrives as it is, pending or not") {
   runtime rt = start();
   gate leave;
-  auto pending = rt.task([&] { leave.wait(); return 3; }).options({.blocking = true}).remote();
+  auto pending = rt.task([&] {
+                     leave.wait();
+                     return 3;
+                   })
+                     .options({.blocking = true})
+                     .remote();
   auto ready = rt.task([](ref<int> r) { return r.ready(); }).remote(pending);
   CHECK(*rt.get(ready) == false);
   auto value = rt.task([](ref<int> r) { return *this_task::runtime().get(r); }).remote(pending);
@@ -39,15 +46,22 @@ TEST_CASE("a ref given to a ref parameter arrives as it is, pending or not") {
 TEST_CASE("refs inside a value are not waited for") {
   runtime rt = start();
   gate leave;
-  auto pending = rt.task([&] { leave.wait(); return 3; }).options({.blocking = true}).remote();
+  auto pending = rt.task([&] {
+                     leave.wait();
+                     return 3;
+                   })
+                     .options({.blocking = true})
+                     .remote();
   std::vector<ref<int>> list{pending, rt.put(4)};
-  auto how_many = rt.task([](const std::vector<ref<int>>& l) { return int(l[0].ready()) + int(l[1].ready()); }).remote(list);
+  auto how_many = rt.task([](const std::vector<ref<int>>& l) {
+                      return int(l[0].ready()) + int(l[1].ready());
+                    }).remote(list);
   CHECK(*rt.get(how_many) == 1);
   leave.open();
   auto sum = rt.task([](std::vector<ref<int>> l) {
-    auto values = this_task::runtime().get(l);
-    return values->at(0) + values->at(1);
-  }).remote(rt.put(list));
+                 auto values = this_task::runtime().get(l);
+                 return values->at(0) + values->at(1);
+               }).remote(rt.put(list));
   CHECK(*rt.get(sum) == 7);
 }
 
@@ -68,9 +82,9 @@ TEST_CASE("arguments convert to the parameters and are owned by the call") {
   auto owned = rt.task([](std::unique_ptr<int> p) { return *p; }).remote(std::make_unique<int>(9));
   CHECK(*rt.get(owned) == 9);
   auto changed = rt.task([](std::vector<int>& mine) {
-    mine.push_back(1);
-    return mine.size();
-  }).remote(std::vector<int>{1, 2});
+                     mine.push_back(1);
+                     return mine.size();
+                   }).remote(std::vector<int>{1, 2});
   CHECK(*rt.get(changed) == 3);
 }
 
@@ -92,7 +106,8 @@ TEST_CASE("a call's arguments go when it has ended, although its result is held"
 TEST_CASE("repeated attempts get the same arguments again") {
   runtime rt = start();
   auto object = rt.put(std::string("object"));
-  auto call = [](std::vector<int> mine, std::string text, const std::string& seen) -> result<std::string> {
+  auto call = [](std::vector<int> mine, std::string text,
+                 const std::string& seen) -> result<std::string> {
     if (mine != std::vector<int>{1, 2, 3}) return error(errc::malformed);
     mine.clear();
     std::string taken = std::move(text) + seen;
@@ -121,7 +136,11 @@ TEST_CASE("arguments that cannot be copied cannot be repeated") {
 TEST_CASE("an object of one runtime is an argument in another") {
   runtime one = start(), two = start();
   gate leave;
-  auto pending = one.task([&] { leave.wait(); return 5; }).remote();
+  auto pending = one.task([&] {
+                      leave.wait();
+                      return 5;
+                    })
+                     .remote();
   auto other = two.task(twice).remote(pending);
   leave.open();
   CHECK(*two.get(other) == 10);
@@ -131,8 +150,14 @@ TEST_CASE("an object of one runtime is an argument in another") {
 TEST_CASE("a long chain of tasks runs in order") {
   runtime rt = start();
   gate leave;
-  auto last = rt.task([&] { leave.wait(); return 0; }).options({.blocking = true}).remote();
-  for (int i = 0; i < 10000; ++i) last = rt.task([](int n) { return n + 1; }).remote(std::move(last));
+  auto last = rt.task([&] {
+                  leave.wait();
+                  return 0;
+                })
+                  .options({.blocking = true})
+                  .remote();
+  for (int i = 0; i < 10000; ++i)
+    last = rt.task([](int n) { return n + 1; }).remote(std::move(last));
   leave.open();
   CHECK(*rt.get(last) == 10000);
 }

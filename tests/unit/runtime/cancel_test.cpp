@@ -45,10 +45,10 @@ TEST_CASE("only the cancelled one of two running tasks sees it") {
   gate started, other_started, leave;
   auto running = rt.task(until_cancelled).remote(&started);
   auto other = rt.task([&] {
-    other_started.open();
-    leave.wait();
-    return this_task::cancelled();
-  }).remote();
+                   other_started.open();
+                   leave.wait();
+                   return this_task::cancelled();
+                 }).remote();
   CHECK(started.wait());
   CHECK(other_started.wait());
   CHECK(rt.cancel(running).has_value());
@@ -63,19 +63,21 @@ TEST_CASE("cancelling reaches what the task has submitted, on request only") {
     runtime rt = start({.workers = 1});
     gate started, leave;
     auto parent = rt.task([&] {
-      runtime_handle here = this_task::runtime();
-      std::vector<ref<int>> children;
-      for (int i = 0; i < 5; ++i) children.push_back(here.task([] { return 1; }).remote());
-      started.open();
-      leave.wait();
-      return children;
-    }).remote();
+                      runtime_handle here = this_task::runtime();
+                      std::vector<ref<int>> children;
+                      for (int i = 0; i < 5; ++i)
+                        children.push_back(here.task([] { return 1; }).remote());
+                      started.open();
+                      leave.wait();
+                      return children;
+                    }).remote();
     CHECK(started.wait());
     CHECK(rt.cancel(parent, false, recursive).has_value());
     leave.open();
     auto children = rt.get(parent);
     REQUIRE(children.has_value());
-    for (auto& child : *children) CHECK(failure(rt, child) == (recursive ? errc::cancelled : errc::ok));
+    for (auto& child : *children)
+      CHECK(failure(rt, child) == (recursive ? errc::cancelled : errc::ok));
   }
 }
 
@@ -83,10 +85,14 @@ TEST_CASE("a running grandchild sees that its ancestor was cancelled") {
   runtime rt = start({.workers = 3});
   gate started;
   auto parent = rt.task([&] {
-    return *this_task::runtime().get(this_task::runtime().task([&] {
-      return *this_task::runtime().get(this_task::runtime().task(until_cancelled).remote(&started));
-    }).remote());
-  }).remote();
+                    return *this_task::runtime().get(
+                        this_task::runtime()
+                            .task([&] {
+                              return *this_task::runtime().get(
+                                  this_task::runtime().task(until_cancelled).remote(&started));
+                            })
+                            .remote());
+                  }).remote();
   CHECK(started.wait());
   CHECK(rt.cancel(parent).has_value());
   CHECK(*rt.get(parent) == 7);
@@ -101,8 +107,9 @@ TEST_CASE("children of a task that was not cancelled go on") {
   CHECK(*rt.get(cancelled) == 7);
   for (int i = 0; i < 100; ++i)
     CHECK(*rt.get(rt.task([] {
-      return *this_task::runtime().get(this_task::runtime().task([] { return 1; }).remote());
-    }).remote()) == 1);
+                      return *this_task::runtime().get(
+                          this_task::runtime().task([] { return 1; }).remote());
+                    }).remote()) == 1);
 }
 
 async<int> wait_for(ref<int> never) { co_return co_await never + 1; }
@@ -130,9 +137,9 @@ TEST_CASE("a coroutine that waits is cancelled at once") {
 TEST_CASE("a coroutine is cancelled with its parent") {
   runtime rt = start();
   auto parent = rt.task([]() -> async<int> {
-    auto child = this_task::runtime().task(sleep_long).remote();
-    co_return co_await child;
-  }).remote();
+                    auto child = this_task::runtime().task(sleep_long).remote();
+                    co_return co_await child;
+                  }).remote();
   while (rt.stats().suspended < 2) std::this_thread::yield();
   CHECK(rt.cancel(parent).has_value());
   CHECK(failure(rt, parent) == errc::cancelled);
@@ -143,7 +150,10 @@ TEST_CASE("a task that waits for its argument is cancelled before it starts") {
   runtime rt = start();
   gate leave;
   std::atomic<bool> ran{false};
-  auto argument = rt.task([&] { leave.wait(); return 1; }).remote();
+  auto argument = rt.task([&] {
+                      leave.wait();
+                      return 1;
+                    }).remote();
   auto dependent = rt.task([&](int) { ran = true; }).remote(argument);
   CHECK(rt.cancel(dependent).has_value());
   leave.open();
@@ -154,7 +164,8 @@ TEST_CASE("a task that waits for its argument is cancelled before it starts") {
 
 TEST_CASE("a task that waits for resources or for its time is cancelled at once") {
   runtime rt = start();
-  auto wanting = rt.task([] {}).options({.num_gpus = 1, .on_infeasible = on_infeasible::wait}).remote();
+  auto wanting =
+      rt.task([] {}).options({.num_gpus = 1, .on_infeasible = on_infeasible::wait}).remote();
   CHECK(rt.cancel(wanting).has_value());
   CHECK(code_of(rt.get(wanting)) == errc::cancelled);
   auto delayed = rt.task([] {}).options({.delay = 1h}).remote();
@@ -166,9 +177,11 @@ TEST_CASE("a cancelled task is not repeated") {
   runtime rt = start();
   gate started;
   auto retried = rt.task([&](gate* g) -> result<int> {
-    until_cancelled(g);
-    return errc::cancelled;
-  }).options({.max_retries = -1, .retry_exceptions = true}).remote(&started);
+                     until_cancelled(g);
+                     return errc::cancelled;
+                   })
+                     .options({.max_retries = -1, .retry_exceptions = true})
+                     .remote(&started);
   CHECK(started.wait());
   CHECK(rt.cancel(retried).has_value());
   CHECK(failure(rt, retried) == errc::cancelled);
@@ -178,9 +191,14 @@ TEST_CASE("a task between two attempts is cancelled") {
   runtime rt = start();
   tally attempts;
   auto retried = rt.task([&]() -> result<int> {
-    attempts.add();
-    return errc::busy;
-  }).options({.max_retries = -1, .retry_exceptions = true, .retry_backoff = 1ms, .retry_backoff_max = 1ms}).remote();
+                     attempts.add();
+                     return errc::busy;
+                   })
+                     .options({.max_retries = -1,
+                               .retry_exceptions = true,
+                               .retry_backoff = 1ms,
+                               .retry_backoff_max = 1ms})
+                     .remote();
   CHECK(attempts.reaches(2));
   CHECK(rt.cancel(retried).has_value());
   CHECK(failure(rt, retried) == errc::cancelled);

@@ -43,7 +43,12 @@ TEST_CASE("a coroutine is a task") {
 TEST_CASE("a coroutine that waits holds no thread") {
   runtime rt = start({.workers = 1});
   gate leave;
-  auto pending = rt.task([&] { leave.wait(); return 1; }).options({.blocking = true}).remote();
+  auto pending = rt.task([&] {
+                     leave.wait();
+                     return 1;
+                   })
+                     .options({.blocking = true})
+                     .remote();
   std::vector<ref<int>> waiting;
   for (int i = 0; i < 1000; ++i) waiting.push_back(rt.task(plus_one).remote(pending));
   // The only worker is free; not by a get, which would run it here.
@@ -59,10 +64,10 @@ TEST_CASE("co_await of what is ready a hundred thousand times needs no stack") {
   runtime rt = start();
   auto ready = rt.put(1);
   auto sum = rt.task([](ref<int> one) -> async<int> {
-    int n = 0;
-    for (int i = 0; i < 100000; ++i) n += co_await one + co_await constant(1);
-    co_return n;
-  }).remote(ready);
+                 int n = 0;
+                 for (int i = 0; i < 100000; ++i) n += co_await one + co_await constant(1);
+                 co_return n;
+               }).remote(ready);
   CHECK(*rt.get(sum) == 200000);
 }
 
@@ -76,11 +81,13 @@ TEST_CASE("a failure ends the awaiting coroutines with the same error and runs t
     co_return co_await fails(errc::io);
   };
   auto outer = rt.task([&]() -> async<int> {
-    local here(alive);
-    int n = co_await inner();
-    went_on = true;
-    co_return n;
-  }).options({.name = "outer"}).remote();
+                   local here(alive);
+                   int n = co_await inner();
+                   went_on = true;
+                   co_return n;
+                 })
+                   .options({.name = "outer"})
+                   .remote();
   auto got = rt.get(outer);
   REQUIRE(!got.has_value());
   CHECK(got.error().code() == errc::io);
@@ -94,12 +101,12 @@ TEST_CASE("as_result gives value or error where it is asked for") {
   runtime rt = start();
   auto bad = rt.task([]() -> result<int> { return errc::busy; }).remote();
   auto seen = rt.task([](ref<int> bad) -> async<int> {
-    auto one = co_await fails(errc::io).as_result();
-    auto two = co_await bad.as_result();
-    auto three = co_await constant(5).as_result();
-    if (code_of(one) != errc::io || code_of(two) != errc::busy) co_return -1;
-    co_return three.value_or(-2);
-  }).remote(bad);
+                  auto one = co_await fails(errc::io).as_result();
+                  auto two = co_await bad.as_result();
+                  auto three = co_await constant(5).as_result();
+                  if (code_of(one) != errc::io || code_of(two) != errc::busy) co_return -1;
+                  co_return three.value_or(-2);
+                }).remote(bad);
   CHECK(*rt.get(seen) == 5);
 }
 
@@ -107,24 +114,26 @@ TEST_CASE("within gives up after its time and leaves the task alone") {
   runtime rt = start();
   gate started, leave;
   auto slow = rt.task([&] {
-    started.open();
-    leave.wait();
-    return 1;
-  }).options({.blocking = true}).remote();
+                  started.open();
+                  leave.wait();
+                  return 1;
+                })
+                  .options({.blocking = true})
+                  .remote();
   CHECK(started.wait());  // or the get below would help with it
   auto seen = rt.task([](ref<int> slow) -> async<errc> {
-    auto late = co_await slow.within(1ms);
-    auto never = co_await slow.within(0ns);
-    if (code_of(never) != errc::timeout) co_return errc::malformed;
-    co_return code_of(late);
-  }).remote(slow);
+                  auto late = co_await slow.within(1ms);
+                  auto never = co_await slow.within(0ns);
+                  if (code_of(never) != errc::timeout) co_return errc::malformed;
+                  co_return code_of(late);
+                }).remote(slow);
   CHECK(*rt.get(seen) == errc::timeout);
   leave.open();
   CHECK(*rt.get(slow) == 1);
   auto in_time = rt.task([](ref<int> ready) -> async<int> {
-    auto r = co_await ready.within(1h);
-    co_return r.value_or(-1);
-  }).remote(slow);
+                     auto r = co_await ready.within(1h);
+                     co_return r.value_or(-1);
+                   }).remote(slow);
   CHECK(*rt.get(in_time) == 1);
 }
 
@@ -132,10 +141,10 @@ TEST_CASE("sleep_for lasts at least that long") {
   runtime rt = start();
   auto begin = std::chrono::steady_clock::now();
   auto slept = rt.task([]() -> async<> {
-    co_await sleep_for(2ms);
-    co_await sleep_for(-1s);
-    co_await sleep_for(3ms);
-  }).remote();
+                   co_await sleep_for(2ms);
+                   co_await sleep_for(-1s);
+                   co_await sleep_for(3ms);
+                 }).remote();
   CHECK(rt.get(slept).has_value());
   CHECK(std::chrono::steady_clock::now() - begin >= 5ms);
 }
@@ -143,23 +152,25 @@ TEST_CASE("sleep_for lasts at least that long") {
 TEST_CASE("an empty ref fails the coroutine that awaits it") {
   runtime rt = start();
   auto seen = rt.task([]() -> async<errc> {
-    ref<int> none;
-    co_return code_of(co_await none.as_result());
-  }).remote();
+                  ref<int> none;
+                  co_return code_of(co_await none.as_result());
+                }).remote();
   CHECK(*rt.get(seen) == errc::invalid_ref);
   CHECK(failure(rt, rt.task([]() -> async<int> {
-          ref<int> none;
-          co_return co_await none;
-        }).remote()) == errc::invalid_ref);
+                        ref<int> none;
+                        co_return co_await none;
+                      }).remote()) == errc::invalid_ref);
 }
 
 TEST_CASE("a move-only object moves through co_await") {
   runtime rt = start();
   for (int i = 0; i < 500; ++i) {
     auto moved = rt.task([](int n) -> async<int> {
-      auto owned = co_await this_task::runtime().task([](int k) { return std::make_unique<int>(k); }).remote(n);
-      co_return *owned;
-    }).remote(i);
+                     auto owned = co_await this_task::runtime()
+                                      .task([](int k) { return std::make_unique<int>(k); })
+                                      .remote(n);
+                     co_return *owned;
+                   }).remote(i);
     auto got = rt.get(moved);
     if (!got.has_value()) FAIL(got.error().describe());
     REQUIRE(*got == i);
@@ -182,10 +193,12 @@ TEST_CASE("a move-only object that others share fails the coroutine that awaits 
 TEST_CASE("a coroutine keeps its name, and children keep it as their parent across waits") {
   runtime rt = start();
   auto names = rt.task([]() -> async<std::string> {
-    std::string before = this_task::name();
-    co_await sleep_for(1ms);
-    co_return before + this_task::name();
-  }).options({.name = "co"}).remote();
+                   std::string before = this_task::name();
+                   co_await sleep_for(1ms);
+                   co_return before + this_task::name();
+                 })
+                   .options({.name = "co"})
+                   .remote();
   CHECK(*rt.get(names) == "coco");
 }
 
@@ -272,13 +285,15 @@ TEST_CASE("an actor that awaits a call to itself is told so, unless it is reentr
 TEST_CASE("a get helps a coroutine that waits for queued tasks") {
   runtime rt = start({.workers = 1});
   auto outer = rt.task([] {
-    runtime_handle here = this_task::runtime();
-    auto co = here.task([]() -> async<int> {
-      auto deep = this_task::runtime().task([] { return 1; }).remote();
-      co_return co_await deep + co_await this_task::runtime().task(constant).remote(2);
-    }).remote();
-    return *here.get(co);
-  }).remote();
+                   runtime_handle here = this_task::runtime();
+                   auto co = here.task([]() -> async<int> {
+                                   auto deep = this_task::runtime().task([] { return 1; }).remote();
+                                   co_return co_await deep +
+                                       co_await this_task::runtime().task(constant).remote(2);
+                                 })
+                                 .remote();
+                   return *here.get(co);
+                 }).remote();
   CHECK(*rt.get(outer) == 3);
 }
 

@@ -16,10 +16,13 @@ class own_loop {
   own_loop() {
     REQUIRE(uv_loop_init(&loop_) == 0);
     uv_timer_init(&loop_, &guard_);
-    uv_timer_start(&guard_, [](uv_timer_t* t) {
-      FAIL_CHECK("the loop ran too long");
-      uv_stop(t->loop);
-    }, 60'000, 0);
+    uv_timer_start(
+        &guard_,
+        [](uv_timer_t* t) {
+          FAIL_CHECK("the loop ran too long");
+          uv_stop(t->loop);
+        },
+        60'000, 0);
     uv_unref(guard());
   }
   ~own_loop() {
@@ -86,9 +89,9 @@ TEST_CASE("timers of an embedded runtime need the loop") {
       runtime rt = start({.workers = workers, .uv_loop = loop.get()});
       auto later = rt.task([] { return 1; }).options({.delay = 2ms}).remote();
       auto slept = rt.task([]() -> async<int> {
-        co_await sleep_for(2ms);
-        co_return 2;
-      }).remote();
+                       co_await sleep_for(2ms);
+                       co_return 2;
+                     }).remote();
       loop.run_until(later);
       loop.run_until(slept);
       CHECK(*rt.get(later) == 1);
@@ -105,11 +108,11 @@ TEST_CASE("a get that only the caller's loop could serve is refused") {
     CHECK(failure(rt, pending) == errc::would_block);
     // Inside the loop's callback: what can run here does, what needs the loop does not.
     auto inside = rt.task([](ref<int> needs_loop) {
-      runtime_handle here = this_task::runtime();
-      int direct = here.get(here.task([] { return 5; }).remote()).value_or(-1);
-      auto never = here.get(needs_loop);
-      return direct == 5 ? code_of(never) : errc::malformed;
-    }).remote(pending);
+                      runtime_handle here = this_task::runtime();
+                      int direct = here.get(here.task([] { return 5; }).remote()).value_or(-1);
+                      auto never = here.get(needs_loop);
+                      return direct == 5 ? code_of(never) : errc::malformed;
+                    }).remote(pending);
     loop.run_until(inside);
     CHECK(*rt.get(inside) == errc::would_block);
   }
@@ -151,10 +154,13 @@ TEST_CASE("an embedded runtime stops with work pending and leaves the loop usabl
     uv_timer_t timer;
     uv_timer_init(loop.get(), &timer);
     timer.data = &fired;
-    uv_timer_start(&timer, [](uv_timer_t* t) {
-      *static_cast<bool*>(t->data) = true;
-      uv_close(reinterpret_cast<uv_handle_t*>(t), nullptr);
-    }, 1, 0);
+    uv_timer_start(
+        &timer,
+        [](uv_timer_t* t) {
+          *static_cast<bool*>(t->data) = true;
+          uv_close(reinterpret_cast<uv_handle_t*>(t), nullptr);
+        },
+        1, 0);
     loop.run();
     CHECK(fired);
   }

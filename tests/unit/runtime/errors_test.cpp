@@ -8,7 +8,9 @@
 namespace {
 using namespace runtime_test;
 
-result<int> broken() { return error(errc::io, error_layer::user, {"the disk is on fire", "", "", ""}, 5); }
+result<int> broken() {
+  return error(errc::io, error_layer::user, {"the disk is on fire", "", "", ""}, 5);
+}
 
 TEST_CASE("a returned error reaches every waiter with code, message and function") {
   runtime rt = start();
@@ -26,7 +28,8 @@ TEST_CASE("a returned error reaches every waiter with code, message and function
 
 TEST_CASE("a success without a value may fail instead") {
   runtime rt = start();
-  CHECK(failure(rt, rt.task([]() -> result<void> { return errc::closed; }).remote()) == errc::closed);
+  CHECK(failure(rt, rt.task([]() -> result<void> { return errc::closed; }).remote()) ==
+        errc::closed);
 }
 
 TEST_CASE("tasks that depend on a failure fail with its code and name the first cause") {
@@ -71,7 +74,12 @@ TEST_CASE("a cancelled argument cancels what depends on it") {
 TEST_CASE("a get past its timeout leaves the task alone") {
   runtime rt = start();
   gate leave;
-  auto slow = rt.task([&] { leave.wait(); return 1; }).options({.name = "slow"}).remote();
+  auto slow = rt.task([&] {
+                  leave.wait();
+                  return 1;
+                })
+                  .options({.name = "slow"})
+                  .remote();
   for (auto timeout : {-1ns, 0ns, 1ns, 1'000'000ns}) {
     auto got = rt.get(slow, timeout);
     REQUIRE(!got.has_value());
@@ -87,8 +95,14 @@ TEST_CASE("a get past its timeout leaves the task alone") {
 TEST_CASE("a get inside a task times out too") {
   runtime rt = start();
   gate leave;
-  auto slow = rt.task([&] { leave.wait(); return 1; }).options({.blocking = true}).remote();
-  auto code = rt.task([](ref<int> r) { return code_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
+  auto slow = rt.task([&] {
+                  leave.wait();
+                  return 1;
+                })
+                  .options({.blocking = true})
+                  .remote();
+  auto code =
+      rt.task([](ref<int> r) { return code_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
   CHECK(*rt.get(code) == errc::timeout);
   leave.open();
 }
@@ -97,7 +111,9 @@ TEST_CASE("a get inside a task times out too") {
 TEST_CASE("what a function throws arrives with type, message and function") {
   struct own_type {};
   runtime rt = start();
-  auto failed = rt.task([]() -> int { throw std::out_of_range("index 7"); }).options({.name = "thrower"}).remote();
+  auto failed = rt.task([]() -> int { throw std::out_of_range("index 7"); })
+                    .options({.name = "thrower"})
+                    .remote();
   auto got = rt.get(failed);
   REQUIRE(!got.has_value());
   CHECK(got.error().code() == errc::user_exception);
@@ -120,7 +136,8 @@ TEST_CASE("running out of memory fails the task and the runtime lives") {
 
 TEST_CASE("a thrown error of a dependency stays the cause") {
   runtime rt = start();
-  auto first = rt.task([]() -> int { throw std::runtime_error("why"); }).options({.name = "first"}).remote();
+  auto first =
+      rt.task([]() -> int { throw std::runtime_error("why"); }).options({.name = "first"}).remote();
   auto got = rt.get(rt.task([](int n) { return n; }).remote(first));
   REQUIRE(!got.has_value());
   CHECK(got.error().code() == errc::user_exception);

@@ -15,7 +15,8 @@ generator<int> numbers(int count) {
 generator<int> numbers_then_error(int count) {
   for (int i = 0; i < count; ++i) co_yield i;
   co_await []() -> async<> { co_return; }();
-  ref<int> bad = this_task::runtime().task([]() -> result<int> { return error(errc::io); }).remote();
+  ref<int> bad =
+      this_task::runtime().task([]() -> result<int> { return error(errc::io); }).remote();
   co_yield co_await bad;
 }
 
@@ -113,22 +114,24 @@ TEST_CASE("an abandoned stream cancels its generator and keeps the refs taken") 
 TEST_CASE("a stream may be consumed by a task and by a coroutine") {
   runtime rt = start({.workers = 1});
   auto by_task = rt.task([] {
-    runtime_handle here = this_task::runtime();
-    auto stream = here.task(numbers).remote(100);
-    int sum = 0;
-    for (auto item = here.get(stream.next()); item.has_value(); item = here.get(stream.next())) sum += *item;
-    return sum;
-  }).remote();
+                     runtime_handle here = this_task::runtime();
+                     auto stream = here.task(numbers).remote(100);
+                     int sum = 0;
+                     for (auto item = here.get(stream.next()); item.has_value();
+                          item = here.get(stream.next()))
+                       sum += *item;
+                     return sum;
+                   }).remote();
   CHECK(*rt.get(by_task) == 4950);
   auto by_coroutine = rt.task([]() -> async<int> {
-    auto stream = this_task::runtime().task(numbers).remote(100);
-    int sum = 0;
-    for (;;) {
-      auto item = co_await stream.next().as_result();
-      if (!item.has_value()) co_return sum;
-      sum += *item;
-    }
-  }).remote();
+                          auto stream = this_task::runtime().task(numbers).remote(100);
+                          int sum = 0;
+                          for (;;) {
+                            auto item = co_await stream.next().as_result();
+                            if (!item.has_value()) co_return sum;
+                            sum += *item;
+                          }
+                        }).remote();
   CHECK(*rt.get(by_coroutine) == 4950);
 }
 
@@ -136,7 +139,8 @@ TEST_CASE("an item of a stream is an argument like any other object") {
   runtime rt = start();
   auto stream = rt.task(numbers).remote(10);
   std::vector<ref<int>> twice;
-  for (int i = 0; i < 10; ++i) twice.push_back(rt.task([](int n) { return 2 * n; }).remote(stream.next()));
+  for (int i = 0; i < 10; ++i)
+    twice.push_back(rt.task([](int n) { return 2 * n; }).remote(stream.next()));
   for (int i = 0; i < 10; ++i) CHECK(*rt.get(twice[i]) == 2 * i);
 }
 
@@ -151,10 +155,10 @@ TEST_CASE("a generator whose argument failed fails its stream") {
 TEST_CASE("cancelling a generator's completion ends its stream") {
   runtime rt = start();
   auto stream = rt.task([]() -> generator<int> {
-    co_yield 1;
-    co_await sleep_for(1h);
-    co_yield 2;
-  }).remote();
+                    co_yield 1;
+                    co_await sleep_for(1h);
+                    co_yield 2;
+                  }).remote();
   CHECK(*rt.get(stream.next()) == 1);
   auto second = stream.next();
   while (rt.stats().suspended == 0) std::this_thread::yield();
@@ -167,8 +171,8 @@ TEST_CASE("items that were made and never taken are destroyed") {
   {
     runtime rt = start();
     auto stream = rt.task([life]() -> generator<std::shared_ptr<int>> {
-      for (int i = 0; i < 5; ++i) co_yield life;
-    }).remote();
+                      for (int i = 0; i < 5; ++i) co_yield life;
+                    }).remote();
     CHECK(rt.get(stream.completion()).has_value());
     CHECK(rt.get(stream.next()).has_value());
   }
@@ -181,9 +185,9 @@ TEST_CASE("a stream that outlives its runtime has stopped") {
   {
     runtime rt = start({.workers = 1});
     stream = rt.task([]() -> generator<int> {
-      co_await sleep_for(1h);
-      co_yield 1;
-    }).remote();
+                 co_await sleep_for(1h);
+                 co_yield 1;
+               }).remote();
     wanted = stream.next();
     while (rt.stats().suspended == 0) std::this_thread::yield();
   }
@@ -196,9 +200,9 @@ TEST_CASE("a stream that outlives its runtime has stopped") {
 TEST_CASE("what a generator throws ends its stream") {
   runtime rt = start();
   auto stream = rt.task([]() -> generator<int> {
-    co_yield 1;
-    throw std::runtime_error("lens cap on");
-  }).remote();
+                    co_yield 1;
+                    throw std::runtime_error("lens cap on");
+                  }).remote();
   CHECK(*rt.get(stream.next()) == 1);
   auto got = rt.get(stream.next());
   REQUIRE(!got.has_value());

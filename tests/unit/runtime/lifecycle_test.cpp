@@ -16,7 +16,8 @@ namespace {
 using namespace runtime_test;
 
 TEST_CASE("several runtimes live in one process and do not mix") {
-  runtime one = start({.workers = 1, .name_space = "one"}), two = start({.workers = 1, .name_space = "two"});
+  runtime one = start({.workers = 1, .name_space = "one"}),
+          two = start({.workers = 1, .name_space = "two"});
   auto where = [] { return std::string(this_task::runtime().name_space()); };
   CHECK(*one.get(one.task(where).remote()) == "one");
   CHECK(*two.get(two.task(where).remote()) == "two");
@@ -40,7 +41,8 @@ TEST_CASE("many runtimes start and stop on many threads") {
     threads.emplace_back([] {
       for (int i = 0; i < 10; ++i) {
         auto rt = runtime::start({.workers = 2});
-        if (!rt.has_value() || *rt->get(rt->task([] { return 1; }).remote()) != 1) FAIL_CHECK("lost a task");
+        if (!rt.has_value() || *rt->get(rt->task([] { return 1; }).remote()) != 1)
+          FAIL_CHECK("lost a task");
       }
     });
   for (auto& t : threads) t.join();
@@ -65,9 +67,10 @@ TEST_CASE("a draining stop finishes what was submitted, and reports it") {
     auto before = rt.put(1);
     for (int i = 0; i < 100; ++i)
       all.push_back(rt.task([&ran](int n) {
-        ++ran;
-        return *this_task::runtime().get(this_task::runtime().task([n] { return n; }).remote());
-      }).remote(before));
+                        ++ran;
+                        return *this_task::runtime().get(
+                            this_task::runtime().task([n] { return n; }).remote());
+                      }).remote(before));
   }
   auto report = rt.stop({.drain = true});
   REQUIRE(report.has_value());
@@ -93,10 +96,10 @@ TEST_CASE("a stop drops what has not started and says how much") {
   gate started;
   std::atomic<bool> ran{false};
   auto running = rt.task([&] {
-    started.open();
-    while (!this_task::cancelled()) std::this_thread::yield();
-    return 7;
-  }).remote();
+                     started.open();
+                     while (!this_task::cancelled()) std::this_thread::yield();
+                     return 7;
+                   }).remote();
   CHECK(started.wait());
   std::vector<ref<void>> queued;
   for (int i = 0; i < 10; ++i) queued.push_back(rt.task([&] { ran = true; }).remote());
@@ -149,9 +152,9 @@ TEST_CASE("destroying a runtime with work pending drops it") {
     suspended = rt.task([](ref<int> r) -> async<int> { co_return co_await r; }).remote(delayed);
     gate started;
     rt.task([&] {
-      started.open();
-      while (!this_task::cancelled()) std::this_thread::yield();
-    }).remote();
+        started.open();
+        while (!this_task::cancelled()) std::this_thread::yield();
+      }).remote();
     CHECK(started.wait());
     queued = rt.task([] { return 1; }).remote();
   }
@@ -168,15 +171,17 @@ TEST_CASE("a coroutine that would wait for ever ends with its runtime") {
   {
     runtime rt = start();
     forever = rt.task([]() -> async<int> {
-      for (;;) co_await sleep_for(1ms);
-    }).remote();
-    auto never = rt.task([] { return 1; }).options({.num_gpus = 1, .on_infeasible = on_infeasible::wait}).remote();
+                  for (;;) co_await sleep_for(1ms);
+                }).remote();
+    auto never = rt.task([] { return 1; })
+                     .options({.num_gpus = 1, .on_infeasible = on_infeasible::wait})
+                     .remote();
     timed = rt.task([&](ref<int> r) -> async<int> {
-      (void)co_await r.within(1h);
-      co_await sleep_for(1h);
-      went_on = true;
-      co_return 1;
-    }).remote(never);
+                (void)co_await r.within(1h);
+                co_await sleep_for(1h);
+                went_on = true;
+                co_return 1;
+              }).remote(never);
     while (rt.stats().suspended < 2) std::this_thread::yield();
   }
   runtime other = start();
@@ -187,8 +192,9 @@ TEST_CASE("a coroutine that would wait for ever ends with its runtime") {
 
 TEST_CASE("a stop from a task is refused and nothing happens") {
   runtime rt = start();
-  CHECK(*rt.get(rt.task([&rt] { return code_of(rt.stop()); }).options({.blocking = true}).remote()) ==
-        errc::would_deadlock);
+  CHECK(
+      *rt.get(rt.task([&rt] { return code_of(rt.stop()); }).options({.blocking = true}).remote()) ==
+      errc::would_deadlock);
   CHECK(*rt.get(rt.task([] { return 1; }).remote()) == 1);
 }
 
@@ -196,11 +202,14 @@ TEST_CASE("a runtime destroyed by one of its tasks ends in the background") {
   for (int round = 0; round < 10; ++round) {
     gate destroyed;
     auto rt = std::make_shared<std::optional<runtime>>(start());
-    auto last = (*rt)->task([rt, &destroyed] {
-      rt->reset();
-      destroyed.open();
-      return 1;
-    }).options({.blocking = true}).remote();
+    auto last = (*rt)
+                    ->task([rt, &destroyed] {
+                      rt->reset();
+                      destroyed.open();
+                      return 1;
+                    })
+                    .options({.blocking = true})
+                    .remote();
     rt.reset();
     CHECK(destroyed.wait());
     while (!last.ready()) std::this_thread::yield();
@@ -213,7 +222,12 @@ TEST_CASE("a runtime destroyed by an on_ready callback ends in the background") 
   gate destroyed;
   std::optional<runtime> rt(start());
   gate leave;
-  auto pending = rt->task([&] { leave.wait(); return 1; }).options({.blocking = true}).remote();
+  auto pending = rt->task([&] {
+                     leave.wait();
+                     return 1;
+                   })
+                     .options({.blocking = true})
+                     .remote();
   rt->on_ready(pending, [&](result<int>) {
     rt.reset();
     destroyed.open();
@@ -258,7 +272,8 @@ TEST_CASE("starting and stopping changes no signal disposition") {
     for (int s = 1; s < 32; ++s) {
       struct sigaction seen {};
       if (sigaction(s, nullptr, &seen) == 0)
-        all.emplace_back(reinterpret_cast<void*>(seen.sa_handler), static_cast<unsigned long>(seen.sa_flags));
+        all.emplace_back(reinterpret_cast<void*>(seen.sa_handler),
+                         static_cast<unsigned long>(seen.sa_flags));
     }
     return all;
   };

@@ -71,7 +71,7 @@ struct loopback_engine::arrival : sched::listener, sched::waiter {
   cell* to;  // counted
 };
 
-// -- objects --------------------------------------------------------------------------------------
+// -- objects
 
 object_id loopback_engine::publish(cell& x) {
   sched::cell_extra* extra = sched::extra_of(x);
@@ -171,7 +171,7 @@ void loopback_engine::transfer(cell& from, cell& to) {
   sched::seal(to, cell::bytes);
 }
 
-// -- calls ----------------------------------------------------------------------------------------
+// -- calls
 
 void loopback_engine::submit(cell& x, sched::exported_call call) {
   ++count.left;

@@ -21,7 +21,9 @@ struct worker {
 /// An actor that is busy, with an empty mailbox of a given kind.
 struct held_actor {
   held_actor(const runtime_handle& rt, std::uint32_t capacity, mailbox_policy policy)
-      : actor(rt.actor<worker>().options({.mailbox_capacity = capacity, .mailbox_policy = policy}).remote()) {
+      : actor(rt.actor<worker>()
+                  .options({.mailbox_capacity = capacity, .mailbox_policy = policy})
+                  .remote()) {
     actor.send(&worker::hold, &started, &leave);
     started.wait();
   }
@@ -95,8 +97,8 @@ TEST_CASE("tasks that block on a full mailbox make its actor go on") {
     std::vector<ref<void>> producers;
     for (int p = 0; p < 3; ++p)
       producers.push_back(rt.task([a, p] {
-        for (int i = 0; i < 300; ++i) a.send(&worker::note, p);
-      }).remote());
+                              for (int i = 0; i < 300; ++i) a.send(&worker::note, p);
+                            }).remote());
     CHECK(rt.get(producers).has_value());
     CHECK(rt.get(a.call(&worker::seen))->size() == 900);
   }
@@ -137,8 +139,9 @@ struct selfish {
   errc call_through_a_task() {
     runtime_handle here = this_task::runtime();
     auto task = here.task([](actor_handle<selfish> h) -> result<int> {
-      return this_task::runtime().get(h.call(&selfish::one));
-    }).remote(me);
+                      return this_task::runtime().get(h.call(&selfish::one));
+                    })
+                    .remote(me);
     return code_of(here.get(task));
   }
   void part() { me = {}; }

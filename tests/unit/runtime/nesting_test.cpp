@@ -42,10 +42,16 @@ TEST_CASE("past the stack's limit a get says that it is too deep, and the runtim
   }
 }
 
-TEST_CASE("a waiting chain of a hundred thousand tasks is followed without a stack frame for each") {
+TEST_CASE(
+    "a waiting chain of a hundred thousand tasks is followed without a stack frame for each") {
   runtime rt = start({.workers = 1, .stack_bytes = mib});
   gate leave;
-  auto first = rt.task([&] { leave.wait(); return 0; }).options({.blocking = true}).remote();
+  auto first = rt.task([&] {
+                   leave.wait();
+                   return 0;
+                 })
+                   .options({.blocking = true})
+                   .remote();
   auto last = first;
   for (int i = 0; i < 100'000; ++i) last = rt.task([](int n) { return n + 1; }).remote(last);
   auto waits = rt.task([](ref<int> r) { return *this_task::runtime().get(r); }).remote(last);
@@ -75,7 +81,8 @@ TEST_CASE("a chain of a million objects is dropped at once") {
 TEST_CASE("a million tasks that wait for one another are dropped at once") {
   runtime rt = start({.workers = 1});
   ref<int> last = rt.task([] { return 0; }).options({.delay = 1h}).remote();
-  for (int i = 0; i < 1'000'000; ++i) last = rt.task([](int n) { return n + 1; }).remote(std::move(last));
+  for (int i = 0; i < 1'000'000; ++i)
+    last = rt.task([](int n) { return n + 1; }).remote(std::move(last));
   CHECK(!last.ready());
   CHECK(rt.stop().has_value());
   CHECK(failure(rt, last) == errc::stopped);

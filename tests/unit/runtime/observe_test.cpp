@@ -26,10 +26,13 @@ TEST_CASE("stats count what was submitted, completed, failed and cancelled") {
   };
   runtime rt = start();
   std::vector<ref<int>> all;
-  for (int i = 0; i < 10; ++i) all.push_back(rt.task([] { return 1; }).options({.name = "good"}).remote());
+  for (int i = 0; i < 10; ++i)
+    all.push_back(rt.task([] { return 1; }).options({.name = "good"}).remote());
   CHECK(rt.get(all).has_value());
   for (int i = 0; i < 3; ++i)
-    CHECK(!rt.get(rt.task([]() -> result<int> { return errc::io; }).options({.name = "bad"}).remote()).has_value());
+    CHECK(
+        !rt.get(rt.task([]() -> result<int> { return errc::io; }).options({.name = "bad"}).remote())
+             .has_value());
   auto a = rt.actor<counter>().remote();
   for (int i = 0; i < 5; ++i) CHECK(*rt.get(a.call(&counter::f)) == 1);
   // The thread that ran the last one counts before it seals.
@@ -73,19 +76,28 @@ TEST_CASE("dump names who waits for what") {
   CHECK(rt.dump() == "nothing waits\n");
   gate leave, holding;
   auto slow = rt.task([&] {
-    holding.open();
-    leave.wait();
-    return 1;
-  }).options({.name = "slow one"}).remote();
+                  holding.open();
+                  leave.wait();
+                  return 1;
+                })
+                  .options({.name = "slow one"})
+                  .remote();
   CHECK(holding.wait());
-  auto waiter = rt.task([](ref<int> r) { return *this_task::runtime().get(r); }).options({.name = "patient one"}).remote(slow);
+  auto waiter = rt.task([](ref<int> r) { return *this_task::runtime().get(r); })
+                    .options({.name = "patient one"})
+                    .remote(slow);
   auto coroutine = rt.task([](ref<int> r) -> async<int> { co_return co_await r; })
                        .options({.name = "sleeping one"})
                        .remote(slow);
-  auto wanting = rt.task([] {}).options({.name = "hungry one", .num_gpus = 1, .on_infeasible = on_infeasible::wait}).remote();
+  auto wanting =
+      rt.task([] {})
+          .options({.name = "hungry one", .num_gpus = 1, .on_infeasible = on_infeasible::wait})
+          .remote();
   // `patient one` may yet be on its way to the wait: it gets there.
   std::string text;
-  while (!mentions(text = rt.dump(), "patient one waits for slow one") || !mentions(text, "coroutine")) std::this_thread::yield();
+  while (!mentions(text = rt.dump(), "patient one waits for slow one") ||
+         !mentions(text, "coroutine"))
+    std::this_thread::yield();
   CHECK(mentions(text, "coroutine sleeping one waits for slow one"));
   CHECK(mentions(text, "hungry one waits for resources"));
   CHECK(mentions(text, " ms"));
@@ -115,7 +127,8 @@ TEST_CASE("dump counts the calls that an actor has waiting") {
   CHECK(*rt.get(last) == 1);
 }
 
-/// Reads one JSON value and skips it; false when it is none. Enough to tell JSON from what only looks like it.
+/// Reads one JSON value and skips it; false when it is none. Enough to tell JSON from what only
+/// looks like it.
 class json_reader {
  public:
   explicit json_reader(std::string_view text) : text_(text) {}
@@ -141,7 +154,9 @@ class json_reader {
   }
   bool number() {
     std::size_t from = at_;
-    while (at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.')) ++at_;
+    while (at_ < text_.size() &&
+           (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.'))
+      ++at_;
     return at_ > from;
   }
   template <class F>
@@ -189,14 +204,17 @@ TEST_CASE("the timeline is JSON with an event for every task") {
   CHECK(rt.write_timeline(file.name()).has_value());
   CHECK(json_reader(file.text()).whole());
   std::vector<ref<int>> all;
-  for (int i = 0; i < 20; ++i) all.push_back(rt.task([] { return 1; }).options({.name = "a \"quoted\"\n\\name"}).remote());
+  for (int i = 0; i < 20; ++i)
+    all.push_back(rt.task([] { return 1; }).options({.name = "a \"quoted\"\n\\name"}).remote());
   CHECK(rt.get(all).has_value());
   CHECK(rt.stop().has_value());
   CHECK(rt.write_timeline(file.name()).has_value());
   std::string text = file.text();
   CHECK_MESSAGE(json_reader(text).whole(), text);
   std::size_t events = 0;
-  for (std::size_t at = text.find("\"ph\":\"X\""); at != text.npos; at = text.find("\"ph\":\"X\"", at + 1)) ++events;
+  for (std::size_t at = text.find("\"ph\":\"X\""); at != text.npos;
+       at = text.find("\"ph\":\"X\"", at + 1))
+    ++events;
   CHECK(events == 20);
   CHECK(mentions(text, "a \\\"quoted\\\""));
 }
@@ -205,7 +223,8 @@ TEST_CASE("the timeline keeps the newest events of each thread") {
   own_file file;
   runtime rt = start({.workers = 1, .timeline_events = 8});
   std::vector<ref<int>> all;
-  for (int i = 0; i < 100; ++i) all.push_back(rt.task([] { return 1; }).options({.name = "old"}).remote());
+  for (int i = 0; i < 100; ++i)
+    all.push_back(rt.task([] { return 1; }).options({.name = "old"}).remote());
   CHECK(rt.get(all).has_value());
   for (int i = 0; i < 100; ++i) rt.task([] {}).options({.name = "new"}).remote();
   CHECK(rt.stop({.drain = true}).has_value());

@@ -68,7 +68,8 @@ TEST_CASE("a task refuses absurd options by name") {
   }
   refuses_task(rt, {.resources = {{std::string(1000, 'x'), 1}}}, errc::invalid_argument, "");
   refuses_task(rt, {.max_retries = -2}, errc::invalid_argument, "max_retries");
-  refuses_task(rt, {.max_retries = std::numeric_limits<int>::max()}, errc::invalid_argument, "max_retries");
+  refuses_task(rt, {.max_retries = std::numeric_limits<int>::max()}, errc::invalid_argument,
+               "max_retries");
   refuses_task(rt, {.retry_backoff = -1ns}, errc::invalid_argument, "retry_backoff");
   refuses_task(rt, {.retry_backoff_max = -1ns}, errc::invalid_argument, "retry_backoff_max");
   refuses_task(rt, {.delay = -1ns}, errc::invalid_argument, "delay");
@@ -84,8 +85,10 @@ TEST_CASE("an actor and a call refuse absurd options by name") {
   refuses_actor(rt, {.mailbox_capacity = ~0u}, errc::invalid_argument, "mailbox_capacity");
   refuses_actor(rt, {.max_concurrency = 0}, errc::invalid_argument, "max_concurrency");
   refuses_actor(rt, {.max_concurrency = ~0u}, errc::invalid_argument, "max_concurrency");
-  refuses_actor(rt, {.concurrency_groups = {{"io", 0}}}, errc::invalid_argument, "concurrency_groups");
-  refuses_actor(rt, {.concurrency_groups = {{"", 1}}}, errc::invalid_argument, "concurrency_groups");
+  refuses_actor(rt, {.concurrency_groups = {{"io", 0}}}, errc::invalid_argument,
+                "concurrency_groups");
+  refuses_actor(rt, {.concurrency_groups = {{"", 1}}}, errc::invalid_argument,
+                "concurrency_groups");
   refuses_actor(rt, {.get_if_exists = true}, errc::invalid_argument, "get_if_exists");
   refuses_actor(rt, {.max_restarts = 1}, errc::unsupported, "max_restarts");
   refuses_actor(rt, {.isolation = isolation::process}, errc::unsupported, "isolation");
@@ -103,7 +106,8 @@ TEST_CASE("more resources than there are fail or wait, as asked") {
   refuses_task(rt, {.num_cpus = 3}, errc::infeasible, "cpu");
   refuses_task(rt, {.resources = {{"camera", 1.5}}}, errc::infeasible, "camera");
   refuses_task(rt, {.resources = {{"radar", 1}}}, errc::infeasible, "radar");
-  auto waits = rt.task([] {}).options({.num_gpus = 1, .on_infeasible = on_infeasible::wait}).remote();
+  auto waits =
+      rt.task([] {}).options({.num_gpus = 1, .on_infeasible = on_infeasible::wait}).remote();
   CHECK(failure(rt, rt.task([](ref<void> r) { return r.ready(); }).remote(waits)) == errc::ok);
   CHECK(!waits.ready());
   CHECK(rt.stats().waiting_for_resources == 1);
@@ -119,13 +123,14 @@ TEST_CASE("tasks with fractions share a resource and never take more than there 
   std::vector<ref<void>> all;
   for (int i = 0; i < 200; ++i)
     all.push_back(rt.task([&, i] {
-      int seen = now.fetch_add(1) + 1;
-      for (int m = most; m < seen && !most.compare_exchange_weak(m, seen);) {
-      }
-      inside.add();
-      if (i < 2) inside.reaches(2);  // two halves fit at a time
-      now.fetch_sub(1);
-    }).options({.num_cpus = 0, .resources = {{"camera", 0.5}}}).remote());
+                      int seen = now.fetch_add(1) + 1;
+                      for (int m = most; m < seen && !most.compare_exchange_weak(m, seen);) {}
+                      inside.add();
+                      if (i < 2) inside.reaches(2);  // two halves fit at a time
+                      now.fetch_sub(1);
+                    })
+                      .options({.num_cpus = 0, .resources = {{"camera", 0.5}}})
+                      .remote());
   CHECK(rt.get(all).has_value());
   CHECK(most == 2);
   CHECK(rt.stats().waiting_for_resources == 0);
@@ -134,7 +139,9 @@ TEST_CASE("tasks with fractions share a resource and never take more than there 
 TEST_CASE("small tasks pass a large one that waits for resources, and it runs in the end") {
   runtime rt = start({.workers = 2, .resources = {{"slot", 2}}});
   gate leave;
-  auto half = rt.task([&] { leave.wait(); }).options({.resources = {{"slot", 1}}, .blocking = true}).remote();
+  auto half = rt.task([&] { leave.wait(); })
+                  .options({.resources = {{"slot", 1}}, .blocking = true})
+                  .remote();
   auto large = rt.task([] {}).options({.resources = {{"slot", 2}}}).remote();
   CHECK(rt.get(rt.task([] {}).options({.resources = {{"slot", 1}}}).remote()).has_value());
   CHECK(!large.ready());
@@ -144,10 +151,13 @@ TEST_CASE("small tasks pass a large one that waits for resources, and it runs in
 
 TEST_CASE("a task that waits in a get lends its cpu") {
   runtime rt = start({.workers = 1});
-  auto outer = rt.task([] {
-    runtime_handle here = this_task::runtime();
-    return *here.get(here.task([] { return 1; }).options({.num_cpus = 0.5}).remote());
-  }).options({.num_cpus = 0.75}).remote();
+  auto outer =
+      rt.task([] {
+          runtime_handle here = this_task::runtime();
+          return *here.get(here.task([] { return 1; }).options({.num_cpus = 0.5}).remote());
+        })
+          .options({.num_cpus = 0.75})
+          .remote();
   CHECK(*rt.get(outer) == 1);
 }
 
@@ -174,7 +184,8 @@ TEST_CASE("urgent tasks run before the others, and the least urgent do not starv
 TEST_CASE("a delayed task does not start before its time") {
   runtime rt = start();
   auto begin = std::chrono::steady_clock::now();
-  auto later = rt.task([] { return std::chrono::steady_clock::now(); }).options({.delay = 5ms}).remote();
+  auto later =
+      rt.task([] { return std::chrono::steady_clock::now(); }).options({.delay = 5ms}).remote();
   auto never = rt.task([] {}).options({.delay = std::chrono::nanoseconds::max()}).remote();
   CHECK(*rt.get(later) - begin >= 5ms);
   CHECK(!never.ready());
@@ -189,8 +200,7 @@ TEST_CASE("a queued task whose deadline has passed is not started") {
     late = rt.task([&] { ran = true; }).options({.name = "late", .deadline = 1ns}).remote();
     early = rt.task([] {}).options({.deadline = 1h}).remote();
     auto before = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() - before < 1us) {
-    }
+    while (std::chrono::steady_clock::now() - before < 1us) {}
   }
   auto got = rt.get(late);
   REQUIRE(!got.has_value());
@@ -207,9 +217,11 @@ TEST_CASE("blocking tasks do not take the workers") {
   std::vector<ref<void>> blocked;
   for (int i = 0; i < 5; ++i)
     blocked.push_back(rt.task([&] {
-      started.add();
-      leave.wait();
-    }).options({.blocking = true}).remote());
+                          started.add();
+                          leave.wait();
+                        })
+                          .options({.blocking = true})
+                          .remote());
   CHECK(started.reaches(5));
   rt.task([&] { leave.open(); }).remote();
   CHECK(rt.get(blocked).has_value());
@@ -219,7 +231,8 @@ TEST_CASE("more blocking tasks than threads wait their turn") {
   runtime rt = start({.workers = 1, .blocking_threads_max = 2});
   std::atomic<int> ran{0};
   std::vector<ref<void>> all;
-  for (int i = 0; i < 50; ++i) all.push_back(rt.task([&] { ++ran; }).options({.blocking = true}).remote());
+  for (int i = 0; i < 50; ++i)
+    all.push_back(rt.task([&] { ++ran; }).options({.blocking = true}).remote());
   CHECK(rt.get(all).has_value());
   CHECK(ran == 50);
   CHECK(rt.stats().blocking_threads <= 2);
@@ -248,7 +261,8 @@ TEST_CASE("a failed task is repeated as often as asked") {
     if (static_cast<int>(this_task::attempt()) != attempts++) return errc::malformed;
     return errc::io;
   };
-  CHECK(failure(rt, rt.task(fail).options({.max_retries = 3, .retry_exceptions = true}).remote()) == errc::io);
+  CHECK(failure(rt, rt.task(fail).options({.max_retries = 3, .retry_exceptions = true}).remote()) ==
+        errc::io);
   CHECK(attempts == 4);
   attempts = 0;
   CHECK(failure(rt, rt.task(fail).options({.max_retries = 3}).remote()) == errc::io);
@@ -257,7 +271,9 @@ TEST_CASE("a failed task is repeated as often as asked") {
     if (this_task::attempt() < 20) return errc::io;
     return 1;
   };
-  CHECK(*rt.get(rt.task(in_the_end).options({.max_retries = -1, .retry_exceptions = true}).remote()) == 1);
+  CHECK(*rt.get(
+            rt.task(in_the_end).options({.max_retries = -1, .retry_exceptions = true}).remote()) ==
+        1);
   CHECK(rt.stats().retried == 23);
 }
 
@@ -266,7 +282,8 @@ TEST_CASE("retry_on chooses which errors are repeated") {
   std::atomic<int> attempts{0};
   auto fail = [&]() -> result<int> { return attempts++ < 2 ? errc::busy : errc::io; };
   auto only_busy = [](const error& e) { return e == errc::busy; };
-  CHECK(failure(rt, rt.task(fail).options({.max_retries = 10, .retry_on = only_busy}).remote()) == errc::io);
+  CHECK(failure(rt, rt.task(fail).options({.max_retries = 10, .retry_on = only_busy}).remote()) ==
+        errc::io);
   CHECK(attempts == 3);
 }
 
@@ -274,20 +291,23 @@ TEST_CASE("attempts keep their distance") {
   runtime rt = start();
   auto begin = std::chrono::steady_clock::now();
   auto fail = []() -> result<int> { return errc::io; };
-  auto slow = rt.task(fail).options({.max_retries = 4,
-                                     .retry_exceptions = true,
-                                     .retry_backoff = 1ms,
-                                     .retry_backoff_max = 2ms}).remote();
+  auto slow = rt.task(fail)
+                  .options({.max_retries = 4,
+                            .retry_exceptions = true,
+                            .retry_backoff = 1ms,
+                            .retry_backoff_max = 2ms})
+                  .remote();
   CHECK(failure(rt, slow) == errc::io);
   CHECK(std::chrono::steady_clock::now() - begin >= 7ms);  // 1 + 2 + 2 + 2
 }
 
 TEST_CASE("threads are told to the hook before anything else") {
   std::atomic<int> threads{0};
-  runtime rt = start({.workers = 2,
-                      .thread_name = "hooked",
-                      .thread_hook = [](void* user, unsigned) { ++*static_cast<std::atomic<int>*>(user); },
-                      .thread_hook_user = &threads});
+  runtime rt =
+      start({.workers = 2,
+             .thread_name = "hooked",
+             .thread_hook = [](void* user, unsigned) { ++*static_cast<std::atomic<int>*>(user); },
+             .thread_hook_user = &threads});
   CHECK(rt.get(rt.task([] {}).remote()).has_value());
   CHECK(rt.stop().has_value());
   CHECK(threads >= 2);

@@ -49,7 +49,8 @@ TEST_CASE("get of many keeps their order and gives the first error instead") {
   auto values = rt.get(refs);
   REQUIRE(values.has_value());
   for (int i = 0; i < 100; ++i) CHECK((*values)[i] == i);
-  refs.insert(refs.begin() + 50, rt.task([]() -> result<int> { return error(errc::busy); }).remote());
+  refs.insert(refs.begin() + 50,
+              rt.task([]() -> result<int> { return error(errc::busy); }).remote());
   CHECK(code_of(rt.get(refs)) == errc::busy);
   CHECK(rt.get(std::vector<ref<int>>{})->empty());
   CHECK(rt.get(std::vector<ref<void>>{rt.task([] {}).remote()}).has_value());
@@ -58,7 +59,12 @@ TEST_CASE("get of many keeps their order and gives the first error instead") {
 TEST_CASE("wait tells what is ready in the order of the refs given") {
   runtime rt = start({.workers = 1});
   gate leave;
-  auto slow = rt.task([&] { leave.wait(); return 1; }).options({.blocking = true}).remote();
+  auto slow = rt.task([&] {
+                  leave.wait();
+                  return 1;
+                })
+                  .options({.blocking = true})
+                  .remote();
   auto fast = rt.put(2), failed = rt.task([]() -> result<int> { return errc::busy; }).remote();
   std::vector<ref<int>> all{slow, fast, failed};
   auto two = rt.wait(all, {.num_returns = 2});
@@ -79,12 +85,13 @@ TEST_CASE("wait tells what is ready in the order of the refs given") {
 TEST_CASE("wait inside a task runs what it waits for") {
   runtime rt = start({.workers = 1});
   auto outer = rt.task([] {
-    runtime_handle here = this_task::runtime();
-    std::vector<ref<int>> refs;
-    for (int i = 0; i < 10; ++i) refs.push_back(here.task([i] { return i; }).remote());
-    auto all = here.wait(refs, {.num_returns = refs.size()});
-    return all.has_value() ? all->ready.size() : 0;
-  }).remote();
+                   runtime_handle here = this_task::runtime();
+                   std::vector<ref<int>> refs;
+                   for (int i = 0; i < 10; ++i)
+                     refs.push_back(here.task([i] { return i; }).remote());
+                   auto all = here.wait(refs, {.num_returns = refs.size()});
+                   return all.has_value() ? all->ready.size() : 0;
+                 }).remote();
   CHECK(*rt.get(outer) == 10);
 }
 
@@ -98,7 +105,8 @@ TEST_CASE("pin holds the object without a copy") {
   CHECK(held->get() == again->get());
   object = {};
   CHECK(***held == 5);
-  CHECK(code_of(rt.pin(rt.task([]() -> result<int> { return errc::busy; }).remote())) == errc::busy);
+  CHECK(code_of(rt.pin(rt.task([]() -> result<int> { return errc::busy; }).remote())) ==
+        errc::busy);
 }
 
 TEST_CASE("on_ready is called once, with the value or the error") {
@@ -106,7 +114,10 @@ TEST_CASE("on_ready is called once, with the value or the error") {
   gate leave;
   tally calls;
   std::atomic<int> sum{0};
-  auto pending = rt.task([&] { leave.wait(); return 40; }).remote();
+  auto pending = rt.task([&] {
+                     leave.wait();
+                     return 40;
+                   }).remote();
   auto add = [&](result<int> r) {
     sum += r.value_or(2);
     calls.add();
@@ -135,10 +146,12 @@ TEST_CASE("a callback may submit tasks and hold refs") {
 
 TEST_CASE("a tuple splits into refs of its elements") {
   runtime rt = start();
-  auto [number, text] = rt.split(rt.task([] { return std::tuple(1, std::string("one")); }).remote());
+  auto [number, text] =
+      rt.split(rt.task([] { return std::tuple(1, std::string("one")); }).remote());
   CHECK(*rt.get(number) == 1);
   CHECK(*rt.get(text) == "one");
-  auto [a, b] = rt.split(rt.task([]() -> result<std::tuple<int, int>> { return errc::busy; }).remote());
+  auto [a, b] =
+      rt.split(rt.task([]() -> result<std::tuple<int, int>> { return errc::busy; }).remote());
   CHECK(failure(rt, a) == errc::busy);
   CHECK(failure(rt, b) == errc::busy);
 }
@@ -210,7 +223,9 @@ TEST_CASE("an over-aligned value lies where it must") {
   auto held = rt.pin(made);
   REQUIRE(held.has_value());
   CHECK(reinterpret_cast<std::uintptr_t>(held->get()) % 128 == 0);
-  CHECK(*rt.get(rt.task([](const wide& w) { return reinterpret_cast<std::uintptr_t>(&w) % 128; }).remote(made)) == 0);
+  CHECK(*rt.get(rt.task([](const wide& w) {
+                    return reinterpret_cast<std::uintptr_t>(&w) % 128;
+                  }).remote(made)) == 0);
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <thread>
 #include <beamlet/beamlet.hpp>
+#include <thread>
 
 #include "support.hpp"
 

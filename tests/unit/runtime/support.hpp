@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What the runtime's tests share. No test sleeps: threads meet at gates and tallies, whose waits fail the test rather
-// than hang, and watchdog_test.cpp ends a program whose test does not come back from a `get`.
+// What the runtime's tests share. No test sleeps: threads meet at gates and tallies, whose waits
+// fail the test rather than hang, and watchdog_test.cpp ends a program whose test does not come
+// back from a `get`.
 
 #include <doctest/doctest.h>
 
@@ -82,7 +83,8 @@ class journal {
 /// With BEAMLET_TEST_ENGINE=loopback in the environment everything goes through the other engine.
 inline runtime start(runtime_options options = {.workers = 2}) {
   const char* engine = std::getenv("BEAMLET_TEST_ENGINE");
-  if (engine != nullptr && engine == std::string_view("loopback")) options.engine = &common_loopback_engine();
+  if (engine != nullptr && engine == std::string_view("loopback"))
+    options.engine = &common_loopback_engine();
   auto rt = runtime::start(options);
   if (!rt.has_value()) FAIL(rt.error().describe());
   return *std::move(rt);
@@ -99,16 +101,18 @@ errc failure(const runtime_handle& rt, const ref<T>& object) {
   return code_of(rt.get(object));
 }
 
-inline bool mentions(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+inline bool mentions(std::string_view text, std::string_view part) {
+  return text.find(part) != text.npos;
+}
 
 /// Keeps a runtime's only worker busy until it is told otherwise.
 class busy_worker {
  public:
   explicit busy_worker(const runtime_handle& rt)
       : task_(rt.task([this] {
-            started_.open();
-            leave_.wait();
-          }).remote()) {
+                  started_.open();
+                  leave_.wait();
+                }).remote()) {
     started_.wait();
   }
   void leave() { leave_.open(); }

@@ -28,7 +28,9 @@ struct scale {
 TEST_CASE("a task returns what its function returns") {
   runtime rt = start();
   SUBCASE("a function") { CHECK(*rt.get(rt.task(add).remote(1, 2)) == 3); }
-  SUBCASE("a lambda") { CHECK(*rt.get(rt.task([](int n) { return n + 1; }).remote(1)) == 2); }
+  SUBCASE("a lambda") {
+    CHECK(*rt.get(rt.task([](int n) { return n + 1; }).remote(1)) == 2);
+  }
   SUBCASE("a function object") { CHECK(*rt.get(rt.task(scale{3}).remote(5)) == 15); }
   SUBCASE("a result with a value") { CHECK(*rt.get(rt.task(halve).remote(8)) == 4); }
   SUBCASE("nothing") {
@@ -71,11 +73,12 @@ TEST_CASE("many tasks of many threads all run once") {
       std::vector<ref<int>> refs;
       for (int i = 0; i < 2000; ++i)
         refs.push_back(rt.task([&ran](int n) {
-          ran.fetch_add(1);
-          return n;
-        }).remote(i));
+                           ran.fetch_add(1);
+                           return n;
+                         }).remote(i));
       auto values = rt.get(refs);
-      if (!values.has_value() || values->size() != 2000 || values->back() != 1999) FAIL_CHECK("wrong values");
+      if (!values.has_value() || values->size() != 2000 || values->back() != 1999)
+        FAIL_CHECK("wrong values");
     });
   for (auto& t : threads) t.join();
   CHECK(ran == 8000);
@@ -91,8 +94,11 @@ TEST_CASE("a task runs also when its ref is dropped") {
 TEST_CASE("a task knows its name, its attempt and its runtime") {
   runtime rt = start();
   auto seen = rt.task([] {
-    return std::to_string(this_task::attempt()) + this_task::name() + std::string(this_task::runtime().name_space());
-  }).options({.name = "curious"}).remote();
+                  return std::to_string(this_task::attempt()) + this_task::name() +
+                         std::string(this_task::runtime().name_space());
+                })
+                  .options({.name = "curious"})
+                  .remote();
   CHECK(*rt.get(seen) == "0curiousdefault");
 }
 

@@ -13,7 +13,8 @@ TEST_CASE("without workers one thread runs every task") {
   runtime rt = start({.workers = 0});
   CHECK(rt.workers() == 0);
   std::vector<ref<std::thread::id>> all;
-  for (int i = 0; i < 100; ++i) all.push_back(rt.task([] { return std::this_thread::get_id(); }).remote());
+  for (int i = 0; i < 100; ++i)
+    all.push_back(rt.task([] { return std::this_thread::get_id(); }).remote());
   auto ids = rt.get(all);
   REQUIRE(ids.has_value());
   CHECK(std::set<std::thread::id>(ids->begin(), ids->end()).size() == 1);
@@ -31,17 +32,18 @@ TEST_CASE("without workers tasks wait for tasks, for calls and for coroutines") 
   };
   runtime rt = start({.workers = 0});
   auto all = rt.task([] {
-    runtime_handle here = this_task::runtime();
-    auto a = here.actor<counter>().remote();
-    int sum = 0;
-    for (int i = 0; i < 10; ++i) sum += *here.get(a.call(&counter::next));
-    sum += *here.get(a.call(&counter::later));
-    sum += *here.get(here.task([]() -> async<int> {
-      co_await sleep_for(1ms);
-      co_return 100;
-    }).remote());
-    return sum;
-  }).remote();
+                 runtime_handle here = this_task::runtime();
+                 auto a = here.actor<counter>().remote();
+                 int sum = 0;
+                 for (int i = 0; i < 10; ++i) sum += *here.get(a.call(&counter::next));
+                 sum += *here.get(a.call(&counter::later));
+                 sum += *here.get(here.task([]() -> async<int> {
+                                        co_await sleep_for(1ms);
+                                        co_return 100;
+                                      })
+                                      .remote());
+                 return sum;
+               }).remote();
   CHECK(*rt.get(all) == 55 + 11 + 100);
 }
 
@@ -49,12 +51,15 @@ TEST_CASE("without workers a get inside a task times out while a blocking task g
   runtime rt = start({.workers = 0});
   gate started, leave;
   auto slow = rt.task([&] {
-    started.open();
-    leave.wait();
-    return 1;
-  }).options({.blocking = true}).remote();
+                  started.open();
+                  leave.wait();
+                  return 1;
+                })
+                  .options({.blocking = true})
+                  .remote();
   CHECK(started.wait());  // or a get would help with it
-  auto code = rt.task([](ref<int> r) { return code_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
+  auto code =
+      rt.task([](ref<int> r) { return code_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
   CHECK(*rt.get(code) == errc::timeout);
   auto waits = rt.task([](ref<int> r) { return *this_task::runtime().get(r); }).remote(slow);
   leave.open();
@@ -86,9 +91,9 @@ TEST_CASE("without workers a task that waits for ever does not keep the runtime 
   gate started;
   auto never = rt.task([] { return 1; }).options({.delay = 1h}).remote();
   auto waits = rt.task([&started](ref<int> r) {
-    started.open();
-    return code_of(this_task::runtime().get(r));
-  }).remote(never);
+                   started.open();
+                   return code_of(this_task::runtime().get(r));
+                 }).remote(never);
   CHECK(started.wait());
   CHECK(rt.stop().has_value());
   CHECK(*rt.get(waits) == errc::stopped);
