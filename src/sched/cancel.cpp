@@ -32,6 +32,7 @@ void cancel(context& here, cell& x, bool recursive) noexcept {
   std::uint32_t before = x.unmet.fetch_or(cell::cancelled, std::memory_order_acq_rel);
   if (recursive) {
     home.ancestors_matter.store(true, std::memory_order_seq_cst);
+    ports::heavy_fence();  // begin_attempt
     mark_frames(home, [&](frame& f) { return f.running.load(std::memory_order_acquire) == &x; });
   }
   cell_extra* extra = x.extra.load(std::memory_order_acquire);

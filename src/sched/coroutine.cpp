@@ -215,6 +215,7 @@ coroutine_root* make_root(cell& target, promise_base& top) noexcept {
                              std::memory_order_release);
   f->running.store(&target, std::memory_order_relaxed);
   f->actor.store(now.actor.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  begin_attempt(here->home(), *f, target);
   r->ops = &root_ops;
   r->home = target.home;
   r->target = &target;

@@ -25,6 +25,11 @@ bool chain_cancelled(frame* f, std::uint32_t generation) noexcept {
   return false;
 }
 
+void mark_if_cancelled(frame& f, const cell& x) noexcept {
+  if ((x.unmet.load(std::memory_order_acquire) & cell::cancelled) != 0)
+    f.cancelled.store(f.generation.load(std::memory_order_relaxed), std::memory_order_release);
+}
+
 bool attempt_cancelled(const frame& f) noexcept {
   const cell* x = f.running.load(std::memory_order_relaxed);
   if (x != nullptr && (x->unmet.load(std::memory_order_relaxed) & cell::cancelled)) return true;

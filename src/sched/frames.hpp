@@ -18,6 +18,15 @@ inline bool ancestor_cancelled(const cell& x) noexcept {
 /// The same for a running attempt, and its own cell.
 bool attempt_cancelled(const frame& f) noexcept;
 
+/// An attempt begins: a recursive cancel that came after the claim but found no frame to mark is
+/// caught up with here. Light fence on this side, heavy on that of `cancel`.
+void mark_if_cancelled(frame& f, const cell& x) noexcept;
+inline void begin_attempt(const scheduler_face& face, frame& f, const cell& x) noexcept {
+  ports::light_fence();
+  if (face.ancestors_matter.load(std::memory_order_relaxed)) [[unlikely]]
+    mark_if_cancelled(f, x);
+}
+
 /// The next level on this thread's stack, made on first use; the current one when there is no
 /// memory.
 frame* deeper_frame(context& here) noexcept;
@@ -33,6 +42,7 @@ class frame_guard {
     f->parent_generation.store(x.generation, std::memory_order_release);
     f->running.store(&x, std::memory_order_relaxed);
     f->actor.store(actor, std::memory_order_relaxed);
+    begin_attempt(*here.face, *f, x);
     here.current = f;
     ++here.depth;
   }
