@@ -25,7 +25,7 @@ bool is_live(const scheduler* s) noexcept;
 /// How to seal what a task left behind: the engine may have taken its value as bytes.
 std::uintptr_t kept_state(cell& x, outcome how) noexcept;
 
-// wait.cpp
+// park.cpp
 /// Wakes the parked gets, so that each looks again for something it may run.
 void wake_parked(scheduler& home) noexcept;
 
