@@ -43,3 +43,10 @@
 #ifndef BEAMLET_ADDRESS_SANITIZER
 #define BEAMLET_ADDRESS_SANITIZER 0
 #endif
+
+// Memory and thread sanitizers see more in malloc's blocks than in a pool's.
+#if BEAMLET_ADDRESS_SANITIZER || BEAMLET_THREAD_SANITIZER
+#define BEAMLET_MEMORY_IS_WATCHED 1
+#else
+#define BEAMLET_MEMORY_IS_WATCHED 0
+#endif

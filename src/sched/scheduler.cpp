@@ -78,9 +78,9 @@ scheduler::~scheduler() {
 
 timeline_ring* scheduler::make_timeline() noexcept {
   if (options.timeline_events == 0) return nullptr;
-  timeline_ring* made = nullptr;
-  try_allocate([&] { made = new timeline_ring(options.timeline_events); });
-  return made;
+  std::unique_ptr<timeline_ring> made;  // its ring is an array: the allocation may throw
+  try_allocate([&] { made = std::make_unique<timeline_ring>(options.timeline_events); });
+  return made.release();
 }
 
 result<void> scheduler::start_worker_thread(worker& w) {

@@ -37,9 +37,9 @@ outcome take_result(sched::value_cell<stored<V>>& into, R&& returned) {
     else new (into.place()) V(*std::forward<R>(returned));
     return outcome::value;
   } else if constexpr (sched::is_async<raw>) {
-    return sched::start_coroutine(into, std::move(returned));
+    return sched::start_coroutine(into, std::forward<R>(returned));
   } else if constexpr (is_started_generator<raw>) {
-    return start_generator(into, std::move(returned));
+    return start_generator(into, std::forward<R>(returned));
   } else {
     new (into.place()) V(std::forward<R>(returned));
     return outcome::value;

@@ -43,7 +43,7 @@ struct promise_storage : promise_base {
     if (r.has_value()) return return_value(*std::move(r));
     failure = std::move(r).error();
   }
-  void return_value(error e) { failure = std::move(e); }
+  void return_value(const error& e) { failure = e; }
   void return_value(errc code) { failure = error(code); }
   T take() { return std::move(value); }
   union {

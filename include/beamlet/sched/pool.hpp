@@ -19,8 +19,7 @@ inline constexpr std::size_t pool_granule = 16;
 inline constexpr std::size_t pool_classes = 32;  // up to 512 bytes; larger blocks come from malloc
 inline constexpr std::size_t pool_bytes_max = pool_granule * pool_classes;
 inline constexpr std::uint32_t pool_batch = 128;
-// Sanitizers see more in malloc's blocks than in ours.
-inline constexpr bool pool_enabled = !BEAMLET_ADDRESS_SANITIZER && !BEAMLET_THREAD_SANITIZER;
+inline constexpr bool pool_enabled = BEAMLET_MEMORY_IS_WATCHED == 0;
 
 struct pool_block {
   pool_block* next;
