@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "beamlet/sched/pool.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
@@ -207,6 +208,8 @@ void set_pool_limit(std::size_t bytes) noexcept {
 }
 
 void* pool_large(std::size_t bytes, std::size_t align) noexcept {
+  // Mailboxes count on the granule (mail_word), which is more than malloc promises on 32-bit machines.
+  align = std::max(align, pool_granule);
   if (align <= alignof(std::max_align_t)) return std::malloc(bytes);
   return std::aligned_alloc(align, (bytes + align - 1) / align * align);
 }
@@ -214,7 +217,7 @@ void* pool_large(std::size_t bytes, std::size_t align) noexcept {
 void pool_free_large(void* block, std::size_t, std::size_t) noexcept { std::free(block); }
 
 void* pool_get(std::size_t bytes) noexcept {
-  if (!pool_enabled || bytes > pool_bytes_max) return std::malloc(bytes);
+  if (!pool_enabled || bytes > pool_bytes_max) return pool_large(bytes, pool_granule);
   std::size_t index = (bytes + pool_granule - 1) / pool_granule - 1;
   pool_list& list = this_pool.lists[index];
   if (pool_block* block = list.head) {
