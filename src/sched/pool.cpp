@@ -208,7 +208,8 @@ void set_pool_limit(std::size_t bytes) noexcept {
 }
 
 void* pool_large(std::size_t bytes, std::size_t align) noexcept {
-  // Mailboxes count on the granule (mail_word), which is more than malloc promises on 32-bit machines.
+  // Mailboxes count on the granule (mail_word), which is more than malloc promises on 32-bit
+  // machines.
   align = std::max(align, pool_granule);
   if (align <= alignof(std::max_align_t)) return std::malloc(bytes);
   return std::aligned_alloc(align, (bytes + align - 1) / align * align);
