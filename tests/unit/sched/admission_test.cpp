@@ -7,7 +7,7 @@ using namespace sched_test;
 
 namespace {
 
-constexpr std::int64_t unit = amount_per_unit;
+constexpr std::int64_t one_unit = amount_per_unit;
 
 std::function<void(cell_extra&)> needs(std::int64_t amount) {
   return [amount](cell_extra& e) { e.needs = {{resource::gpu, amount}}; };
@@ -16,23 +16,23 @@ std::function<void(cell_extra&)> needs(std::int64_t amount) {
 }  // namespace
 
 TEST_CASE("tasks that need more than is free wait until it is given back") {
-  world w({{resource::gpu, unit}});
+  world w({{resource::gpu, one_unit}});
   std::vector<int> order;
   std::vector<held_job> all;
   for (int i = 0; i < 3; ++i)
-    all.push_back(w.submit([&, i] { return order.push_back(i), i; }, needs(unit)));
+    all.push_back(w.submit([&, i] { return order.push_back(i), i; }, needs(one_unit)));
   CHECK(w.home->waiting_count.load() == 2);
   CHECK(w.home->resources.available(resource::gpu) == 0);
   w.run();
   CHECK(order == std::vector<int>{0, 1, 2});
   CHECK(w.home->waiting_count.load() == 0);
-  CHECK(w.home->resources.available(resource::gpu) == unit);
+  CHECK(w.home->resources.available(resource::gpu) == one_unit);
 }
 
 TEST_CASE("fractions of a resource are used side by side") {
-  world w({{resource::gpu, unit}});
-  held_job a = w.submit([] { return 1; }, needs(unit / 2));
-  held_job b = w.submit([] { return 2; }, needs(unit / 2));
+  world w({{resource::gpu, one_unit}});
+  held_job a = w.submit([] { return 1; }, needs(one_unit / 2));
+  held_job b = w.submit([] { return 2; }, needs(one_unit / 2));
   held_job c = w.submit([] { return 3; }, needs(1));
   CHECK(w.home->waiting_count.load() == 1);
   w.run();
@@ -40,41 +40,41 @@ TEST_CASE("fractions of a resource are used side by side") {
 }
 
 TEST_CASE("what fits may pass what does not") {
-  world w({{resource::gpu, 2 * unit}});
+  world w({{resource::gpu, 2 * one_unit}});
   std::vector<int> order;
-  held_job holds = w.submit([&] { return order.push_back(0), 0; }, needs(unit));
-  held_job large = w.submit([&] { return order.push_back(1), 1; }, needs(2 * unit));
-  held_job small = w.submit([&] { return order.push_back(2), 2; }, needs(unit));
+  held_job holds = w.submit([&] { return order.push_back(0), 0; }, needs(one_unit));
+  held_job large = w.submit([&] { return order.push_back(1), 1; }, needs(2 * one_unit));
+  held_job small = w.submit([&] { return order.push_back(2), 2; }, needs(one_unit));
   w.run();
   CHECK(large.code() == errc::ok);
   CHECK(small.code() == errc::ok);
   CHECK(order.size() == 3);
   CHECK(order.front() == 0);
-  CHECK(w.home->resources.available(resource::gpu) == 2 * unit);
+  CHECK(w.home->resources.available(resource::gpu) == 2 * one_unit);
 }
 
 TEST_CASE("more than there is cannot be waited for, and the error says how much") {
-  world w({{resource::gpu, unit}});
-  CHECK(w.home->check_feasible({{resource::gpu, unit}}).has_value());
-  auto refused = w.home->check_feasible({{resource::gpu, 3 * unit}});
+  world w({{resource::gpu, one_unit}});
+  CHECK(w.home->check_feasible({{resource::gpu, one_unit}}).has_value());
+  auto refused = w.home->check_feasible({{resource::gpu, 3 * one_unit}});
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code() == errc::infeasible);
   CHECK(refused.error().message().find("gpu") != std::string_view::npos);
 }
 
 TEST_CASE("a task that waits lends its cpu and takes it back, also when another has it by then") {
-  world w({{resource::cpu, unit}});
+  world w({{resource::cpu, one_unit}});
   held_job waits = w.submit([] { return 0; },
                             [](cell_extra& e) {
-                              e.needs = {{resource::cpu, unit}};
+                              e.needs = {{resource::cpu, one_unit}};
                             });
   CHECK(w.home->resources.available(resource::cpu) == 0);
   w.home->lend_cpu(*waits, true);
-  CHECK(w.home->resources.available(resource::cpu) == unit);
+  CHECK(w.home->resources.available(resource::cpu) == one_unit);
   w.home->lend_cpu(*waits, false);
   CHECK(w.home->resources.available(resource::cpu) == 0);
   w.run();
-  CHECK(w.home->resources.available(resource::cpu) == unit);
+  CHECK(w.home->resources.available(resource::cpu) == one_unit);
 }
 
 TEST_CASE("a delayed task starts at its time and not before") {
