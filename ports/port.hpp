@@ -88,7 +88,8 @@ class port {
   /// Whether the port keeps the caller's loop running (uv: whether its handle is referenced) when
   /// the caller's own handles are gone. False at first: an idle runtime must not hold up the
   /// program's `uv_run`; the driver says true while work is pending that the loop must finish. A
-  /// loop that is not kept alive and runs for other reasons still serves wake() and the deadline.
+  /// loop that is not kept alive and runs for other reasons still serves wake() and the deadline;
+  /// after a wake() on the loop thread itself it is kept alive until the callback has begun.
   /// No effect where !external().
   ///
   /// REQUIRES: the loop thread, not closed.   Blocks: no.

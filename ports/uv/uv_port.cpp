@@ -6,6 +6,7 @@
 #include <atomic>
 #include <new>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <uv.h>
@@ -149,13 +150,19 @@ struct guest_handles {
   void (*callback)(void*) = nullptr;
   void* user = nullptr;
   unsigned open_count = 0;
+  bool kept_alive = false;
 
+  void hold_loop(bool hold) {
+    auto* handle = reinterpret_cast<uv_handle_t*>(&async);
+    hold ? uv_ref(handle) : uv_unref(handle);
+  }
   static void run(guest_handles& self) {
     if (self.callback != nullptr) self.callback(self.user);
   }
   static void on_wake(uv_async_t* async) {
     auto& self = *static_cast<guest_handles*>(async->data);
     self.flag.take();
+    self.hold_loop(self.kept_alive);
     run(self);
   }
   static void on_time(uv_timer_t* timer) { run(*static_cast<guest_handles*>(timer->data)); }
@@ -186,7 +193,10 @@ class guest_port final : public uv_port_base {
   void turn(std::uint64_t) override {
     BEAMLET_ASSERT(false, "turn() on an external port: its loop belongs to the caller");
   }
-  void wake() override { handles_->flag.send(handles_->async); }
+  void wake() override {
+    handles_->flag.send(handles_->async);
+    if (std::this_thread::get_id() == loop_thread_) handles_->hold_loop(true);
+  }
   bool external() const override { return true; }
   void drive(void (*callback)(void*), void* user) override {
     handles_->callback = callback;
@@ -194,14 +204,12 @@ class guest_port final : public uv_port_base {
     if (callback != nullptr) wake();  // in the place of those that found no callback
   }
   void set_deadline(std::uint64_t ns) override;
-  void keep_alive(bool keep) override {
-    auto* async = reinterpret_cast<uv_handle_t*>(&handles_->async);
-    keep ? uv_ref(async) : uv_unref(async);
-  }
+  void keep_alive(bool keep) override { handles_->hold_loop(handles_->kept_alive = keep); }
   void close() override;
 
  private:
   guest_handles* handles_ = nullptr;
+  const std::thread::id loop_thread_ = std::this_thread::get_id();
 };
 
 void guest_port::set_deadline(std::uint64_t ns) {
@@ -209,7 +217,7 @@ void guest_port::set_deadline(std::uint64_t ns) {
   if (ns == forever) return;
   // A timer of 0 ms started by a timer's callback would run before anything else of the loop, for
   // ever.
-  if (ns <= now_ns()) return wake();
+  if (ns <= now_ns()) return handles_->flag.send(handles_->async);
   uv_timer_start(&handles_->timer, guest_handles::on_time, timer_ms(handles_->timer.loop, ns), 0);
 }
 

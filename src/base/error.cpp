@@ -2,9 +2,12 @@
 #include "beamlet/base/error.hpp"
 
 #include <atomic>
+#include <cstdio>
 #include <new>
 
 #include "beamlet/base/limits.hpp"
+#include "beamlet/base/panic.hpp"
+#include "beamlet/base/result.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -75,6 +78,12 @@ std::string_view error::function() const noexcept {
 
 std::string_view error::cause() const noexcept {
   return detail_ != nullptr ? detail_->detail.cause : std::string_view();
+}
+
+void detail::panic_without_value(const error& e) noexcept {
+  static char text[limits::error_text_bytes_max];  // static, because a panic is
+  std::snprintf(text, sizeof text, "%s", e.describe().c_str());
+  panic({"the result has a value", text, __FILE__, __LINE__});
 }
 
 std::string error::describe() const {

@@ -40,14 +40,13 @@ bool delay(scheduler& home, cell& x, cell_extra& extra) noexcept {
     return true;
   }
   d->when_ns = std::exchange(extra.start_ns, 0);
-  d->of = &x;
   d->fire = [](timer& self) noexcept {
     auto& start = static_cast<delayed_start&>(self);
     cell& due = *start.of;
     delete &start;
     due.home->admit(*find_context(*due.home), due);
   };
-  if (home.add_timer(*d)) return true;
+  if (home.add_task_timer(*d, x)) return true;
   delete d;
   fail_admission(x, errc::no_memory, "no memory for a delayed task");
   return true;
@@ -76,14 +75,21 @@ void scheduler::admit(context& here, cell& x) noexcept {
   start(here, x);
 }
 
-/// Everything it asked for is there: from now on a get may claim it.
+/// Everything it asked for is there: from now on a get may claim it, unless it is `blocking`, which
+/// only threads of its own run.
 void scheduler::start(context& here, cell& x) noexcept {
   cell_extra* extra = x.extra.load(std::memory_order_acquire);
-  x.unmet.fetch_and(~cell::special, std::memory_order_acq_rel);
+  bool apart = extra != nullptr && extra->blocking && !simulated;
+  if (!apart) x.unmet.fetch_and(~cell::special, std::memory_order_acq_rel);
   if (has_engine && leave_through_engine(here, x)) return;
-  if (extra != nullptr && extra->blocking && !simulated) return run_blocking(x);
+  push_by_options(here, x, extra);
+}
+
+/// Into the queue that the options name. `entry` is the task or stands for it.
+void scheduler::push_by_options(context& here, cell& entry, const cell_extra* extra) noexcept {
+  if (extra != nullptr && extra->blocking && !simulated) return run_blocking(entry);
   bool mine = here.owner.load(std::memory_order_relaxed) == this && this_context == &here;
-  push_ready(mine ? &here : nullptr, x, extra != nullptr ? extra->urgency : priority::normal);
+  push_ready(mine ? &here : nullptr, entry, extra != nullptr ? extra->urgency : priority::normal);
 }
 
 void scheduler::give_back(cell& x) noexcept {

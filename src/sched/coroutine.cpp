@@ -57,10 +57,11 @@ void unlist_root(scheduler& home, coroutine_root& r) noexcept {
   if (r.following != nullptr) r.following->previous = r.previous;
 }
 
-void set_awaiting(coroutine_root& r, cell* x) noexcept {
+void set_awaiting(coroutine_root& r, cell* x, bool until = false) noexcept {
   if (x != nullptr) x->add_reference();
   while (r.locked.exchange(true, std::memory_order_acquire)) ports::pause();
   cell* old = std::exchange(r.awaiting, x);
+  r.awaits_until = until;
   r.locked.store(false, std::memory_order_release);
   if (old != nullptr) old->release();
 }
@@ -284,7 +285,8 @@ bool help_root(context& here, coroutine_root& r) noexcept {
 
 cell* awaited_by(coroutine_root& r) noexcept {
   while (r.locked.exchange(true, std::memory_order_acquire)) ports::pause();
-  cell* x = r.awaiting;
+  // Without other threads somebody must run it, at the risk of a late deadline.
+  cell* x = !r.awaits_until || r.home->solo ? r.awaiting : nullptr;
   if (x != nullptr) x->add_reference();
   r.locked.store(false, std::memory_order_release);
   return x;
@@ -325,7 +327,7 @@ bool cell_wait::start(promise_base& p, awaiter_base& by, cell& want,
   node->entry.target = waiter::to_listener(*node);
   p.pending = &by;
   r.at = &p;
-  set_awaiting(r, &want);
+  set_awaiting(r, &want, deadline_ns != forever);
   node->references.store(deadline_ns != forever ? 3 : 2, std::memory_order_relaxed);
   node->listed = add_waiter(want, node->entry);
   if (!node->listed) {

@@ -36,7 +36,7 @@ void retire_spare(worker& spare) noexcept;
 
 // coroutine.cpp
 bool help_root(context& here, coroutine_root& r) noexcept;
-/// What a suspended coroutine waits for, counted; null when that is no cell.
+/// What a suspended coroutine waits for, counted; null when that is no cell that a get should run.
 cell* awaited_by(coroutine_root& r) noexcept;
 
 // worker.cpp

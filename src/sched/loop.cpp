@@ -20,6 +20,19 @@ bool scheduler::add_timer(timer& t) noexcept {
   return added != timer_heap::added::no_memory;
 }
 
+bool scheduler::add_task_timer(timer& t, cell& x) noexcept {
+  x.add_reference();
+  t.of = &x;
+  bool added = add_timer(t);
+  // A cancel, or the end of the runtime, that came before looked for the timer in vain.
+  bool hurry = (x.unmet.load(std::memory_order_acquire) & cell::cancelled) != 0 ||
+               now.load(std::memory_order_acquire) >= phase::cancelling;
+  if (added && hurry)
+    if (timer* mine = timers.take(x)) mine->fire(*mine);
+  x.release();
+  return added;
+}
+
 void scheduler::fire_timers() noexcept {
   while (timer* due = timers.pop_due(port->now_ns())) {
     port->note(0x71);
@@ -61,16 +74,17 @@ void scheduler::loop_main() noexcept {
   }
 }
 
-/// On the caller's own loop this is a callback: work runs here because there is no other place, and
-/// a get that would need the loop again is refused.
+/// On the caller's own loop this is a callback: without workers tasks run here because there is no
+/// other place, and a get that would need the loop again is refused.
 void scheduler::step_on_callers_loop() noexcept {
   context& here = solo ? workers[0]->here : loop_context;
   context* outer = std::exchange(this_context, &here);
-  here.in_callback = loop_context.in_callback = true;
+  loop_context.in_callback = true;
   bool more = loop_step();
-  here.in_callback = loop_context.in_callback = false;
+  loop_context.in_callback = false;
   this_context = outer;
-  port->keep_alive(more || (solo && !quiescent()));
+  // With workers only the timers need the loop.
+  port->keep_alive(more || (solo ? !quiescent() : timers.size() > (trim_pending ? 1 : 0)));
   port->set_deadline(more ? 0 : timers.earliest());
 }
 

@@ -62,6 +62,14 @@ bool wait_for_room(context& here, actor_core& a, cell& m) noexcept {
     if (may_run && help_actor(here, a, nullptr)) continue;
     std::uint32_t seen = a.room_epoch.load(std::memory_order_seq_cst);
     if (!is_full(a, a.mail.load(std::memory_order_seq_cst))) break;
+    if (home.solo && here.on_loop) {  // no other thread makes room, and this one is the loop's
+      std::uint64_t until = home.simulated ? forever : now_ns(here) + blocked_poll_ns;
+      if (home.turn_once(until)) continue;
+      refuse_message(a, m, home.port->external() ? errc::would_block : errc::would_deadlock,
+                     "the mailbox is full, and only the thread that waits could make room");
+      refused = true;
+      break;
+    }
     wait_parked(here, a.room_epoch, seen, blocked_poll_ns, m);
   }
   a.blocked_producers.fetch_sub(1, std::memory_order_seq_cst);

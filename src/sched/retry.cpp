@@ -72,14 +72,14 @@ bool retry(context& here, cell& x) noexcept {
   extra.backoff_ns = std::min(2 * extra.backoff_ns, extra.backoff_ns_max);
   if (wait_ns != 0 && home.now.load(std::memory_order_relaxed) < phase::cancelling) {
     again->when_ns = home.port->now_ns() + wait_ns;
-    again->of = &x;
     again->fire = [](timer& self) noexcept {
       auto& due = static_cast<next_attempt&>(self);
-      due.home->push_ready(nullptr, due, priority::normal);
+      scheduler& its = *due.home;
+      its.push_by_options(*find_context(its), due, due.task->extra.load());
     };
-    if (home.add_timer(*again)) return true;
+    if (home.add_task_timer(*again, x)) return true;
   }
-  schedule(here, *again);
+  home.push_by_options(here, *again, &extra);
   return true;
 }
 

@@ -99,6 +99,8 @@ class scheduler final : public scheduler_face {
   void post_to_loop(cell& x) noexcept;
   /// False: no memory.
   bool add_timer(timer& t) noexcept;
+  /// For a task, which a cancel starts early, to be refused. The timer may be gone on return.
+  bool add_task_timer(timer& t, cell& x) noexcept;
   bool remove_timer(timer& t) noexcept { return timers.remove(t); }
   /// Simulation and zero workers: makes progress on this thread; false when nothing can happen any
   /// more.
@@ -112,6 +114,7 @@ class scheduler final : public scheduler_face {
   void admit(context& here, cell& x) noexcept;
   void admit_waiting() noexcept;
   void start(context& here, cell& x) noexcept;
+  void push_by_options(context& here, cell& entry, const cell_extra* extra) noexcept;
   void give_back(cell& x) noexcept;
   void lend_cpu(cell& x, bool lend) noexcept;
   result<void> check_feasible(const std::vector<quantity>& needs);

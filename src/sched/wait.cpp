@@ -6,6 +6,7 @@
 #include "sched/wait.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 #include "sched/actor_turn.hpp"
 #include "sched/frames.hpp"
@@ -79,7 +80,18 @@ const actor_core* actor_of(cell& x) {
 /// Counts cells that are sealed; shared by the waiting thread and by every node that has not fired.
 struct wait_group {
   std::atomic<std::uint32_t> word{0};  // raised at each seal and by wake_parked
+  std::mutex port_lock;                // another runtime's thread may seal while this one ends
   ports::port* port = nullptr;         // who waits there sleeps in its turn()
+  void wake() noexcept {
+    word.fetch_add(1, std::memory_order_release);
+    ports::wake_all(word);
+    std::lock_guard hold(port_lock);
+    if (port != nullptr) port->wake();
+  }
+  void leave_port() noexcept {
+    std::lock_guard hold(port_lock);
+    port = nullptr;
+  }
   std::atomic<std::uint32_t> references{1};
   void release() noexcept {
     if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -91,9 +103,7 @@ struct group_node : listener, waiter {
   std::atomic<std::uint32_t> references{2};
   static void fired(listener& self, cell&) noexcept {
     auto& me = static_cast<group_node&>(self);
-    me.group->word.fetch_add(1, std::memory_order_release);
-    if (me.group->port != nullptr) me.group->port->wake();
-    else ports::wake_all(me.group->word);
+    me.group->wake();
     me.release();
   }
   void release() noexcept {
@@ -130,7 +140,9 @@ class group_watch {
       if (remove_waiter(*x, *node)) node->release();
       node->release();
     }
-    if (group != nullptr) group->release();
+    if (group == nullptr) return;
+    group->leave_port();
+    group->release();
   }
   wait_group* group = nullptr;
 

@@ -69,7 +69,8 @@ bool walk::advance() noexcept {
   if (x.ops->run == nullptr) return help_producer(x);
   if (x.ops->link != nullptr) return help_message(x);
   if (!s.mine) {
-    if (x.unmet.load(std::memory_order_acquire) & cell::special) return false;  // not admitted yet
+    std::uint32_t now = x.unmet.load(std::memory_order_acquire);
+    if ((now & cell::special) && !(now & cell::claimed)) return false;  // its options forbid it
     if (here_.face->has_engine && may_leave(x)) return help_producer(x);
     s.flags = claim(x);
     if (s.flags & cell::claimed) return help_claimed(x);

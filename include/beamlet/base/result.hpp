@@ -32,14 +32,14 @@ class bad_result : public std::exception {
 #endif
 
 namespace detail {
+/// Panics with the error's text.
+[[noreturn]] void panic_without_value(const error& e) noexcept;
 /// Throws `bad_result`, or panics where exceptions are off.
 [[noreturn]] inline void fail_result(const error& e) {
 #if BEAMLET_HAS_EXCEPTIONS
   throw bad_result(e);
 #else
-  (void)e;
-  panic({"result has a value", "value() was called on a result that holds an error", __FILE__,
-         __LINE__});
+  panic_without_value(e);
 #endif
 }
 }  // namespace detail
@@ -94,16 +94,16 @@ class [[nodiscard]] result {
   const T& value() const& { return has_value_ ? value_ : (detail::fail_result(error_), value_); }
   T&& value() && { return std::move(has_value_ ? value_ : (detail::fail_result(error_), value_)); }
 
-  /// REQUIRES: has_value().
-  T& operator*() & noexcept { return value_; }
-  const T& operator*() const& noexcept { return value_; }
-  T&& operator*() && noexcept { return std::move(value_); }
-  T* operator->() noexcept { return std::addressof(value_); }
-  const T* operator->() const noexcept { return std::addressof(value_); }
+  /// The value. Panics with the error's text when there is none.
+  T& operator*() & noexcept { return checked(), value_; }
+  const T& operator*() const& noexcept { return checked(), value_; }
+  T&& operator*() && noexcept { return checked(), std::move(value_); }
+  T* operator->() noexcept { return checked(), std::addressof(value_); }
+  const T* operator->() const noexcept { return checked(), std::addressof(value_); }
 
   /// REQUIRES: !has_value().
-  const beamlet::error& error() const& noexcept { return error_; }
-  beamlet::error&& error() && noexcept { return std::move(error_); }
+  const beamlet::error& error() const& noexcept { return checked_error(), error_; }
+  beamlet::error&& error() && noexcept { return checked_error(), std::move(error_); }
 
   template <class U>
   T value_or(U&& other) const& {
@@ -125,6 +125,13 @@ class [[nodiscard]] result {
   }
 
  private:
+  void checked() const noexcept {
+    if (!has_value_) [[unlikely]]
+      detail::panic_without_value(error_);
+  }
+  void checked_error() const noexcept {
+    BEAMLET_ASSERT(!has_value_, "error() was called on a result that holds a value");
+  }
   void destroy() noexcept {
     if (has_value_) std::destroy_at(std::addressof(value_));
     else std::destroy_at(std::addressof(error_));
@@ -153,7 +160,9 @@ class [[nodiscard]] result<void> {
   void value() const {
     if (!has_value()) detail::fail_result(error_);
   }
-  void operator*() const noexcept {}
+  void operator*() const noexcept {
+    if (!has_value()) detail::panic_without_value(error_);
+  }
   const beamlet::error& error() const& noexcept { return error_; }
   beamlet::error&& error() && noexcept { return std::move(error_); }
 

@@ -74,7 +74,14 @@ struct value_of_result<started_generator<T>> {
   using type = void;
 };
 template <class R>
-using value_of = typename value_of_result<R>::type;
+struct checked_value {
+  using type = typename value_of_result<R>::type;
+  static_assert(!std::is_same_v<type, errc> && !std::is_same_v<type, error>,
+                "beamlet: a remote function that may fail returns result<T> or result<void>, "
+                "not an error as its value");
+};
+template <class R>
+using value_of = typename checked_value<R>::type;
 
 template <class R>
 inline constexpr bool is_result = false;
@@ -94,10 +101,13 @@ struct pointee<ref<T>> {
   using type = T;
 };
 
-/// A `ref<T>` given to a parameter that is no ref: the call waits for it.
+/// A `ref<T>` given to a parameter that is no ref, or to one that takes the ref it refers to: the
+/// call waits for it.
 template <class P, class A>
 inline constexpr bool is_awaited =
-    is_ref<std::remove_cvref_t<A>> && !is_ref<std::remove_cvref_t<P>>;
+    is_ref<std::remove_cvref_t<A>> &&
+    (!is_ref<std::remove_cvref_t<P>> ||
+     std::is_same_v<std::remove_cvref_t<P>, typename pointee<std::remove_cvref_t<A>>::type>);
 
 template <class P, class A>
 constexpr bool argument_fits() {

@@ -43,8 +43,9 @@ struct promise_base {
 struct coroutine_root : cell {
   turn turns;
   bool on_loop = false;
-  std::atomic<bool> locked{false};  // guards `awaiting`
+  std::atomic<bool> locked{false};  // guards the next two
   cell* awaiting = nullptr;         // counted
+  bool awaits_until = false;        // a deadline: who helped could miss it
   promise_base* at = nullptr;       // the innermost that is suspended
   promise_base* top = nullptr;
   outcome (*deliver)(promise_base& from, cell& to) noexcept = nullptr;

@@ -43,6 +43,15 @@ TEST_CASE("a ref given to a ref parameter arrives as it is, pending or not") {
   CHECK(*rt.get(value) == 3);
 }
 
+TEST_CASE("a ref of a ref is waited for by a parameter that takes the inner one") {
+  runtime rt = start();
+  auto outer =
+      rt.task([] { return this_task::runtime().task([] { return 5; }).remote(); }).remote();
+  auto next =
+      rt.task([](ref<int> inner) { return *this_task::runtime().get(inner) + 1; }).remote(outer);
+  CHECK(*rt.get(next) == 6);
+}
+
 TEST_CASE("refs inside a value are not waited for") {
   runtime rt = start();
   gate leave;

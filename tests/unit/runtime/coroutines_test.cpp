@@ -121,13 +121,13 @@ TEST_CASE("within gives up after its time and leaves the task alone") {
                   .options({.blocking = true})
                   .remote();
   CHECK(started.wait());  // or the get below would help with it
-  auto seen = rt.task([](ref<int> slow) -> async<errc> {
+  auto seen = rt.task([](ref<int> slow) -> async<int> {
                   auto late = co_await slow.within(1ms);
                   auto never = co_await slow.within(0ns);
                   if (code_of(never) != errc::timeout) co_return errc::malformed;
                   co_return code_of(late);
                 }).remote(slow);
-  CHECK(*rt.get(seen) == errc::timeout);
+  CHECK(failure(rt, seen) == errc::timeout);
   leave.open();
   CHECK(*rt.get(slow) == 1);
   auto in_time = rt.task([](ref<int> ready) -> async<int> {
@@ -135,6 +135,20 @@ TEST_CASE("within gives up after its time and leaves the task alone") {
                      co_return r.value_or(-1);
                    }).remote(slow);
   CHECK(*rt.get(in_time) == 1);
+}
+
+TEST_CASE("a get does not run what the coroutine awaits for a limited time only") {
+  runtime rt = start({.workers = 2});
+  gate leave;
+  ref<void> slow;
+  auto seen = rt.task([&]() -> async<int> {
+                  slow = this_task::runtime().task([&] { leave.wait(); }).remote();
+                  auto late = co_await slow.within(1ms);
+                  co_return code_of(late);
+                }).remote();
+  CHECK(failure(rt, seen) == errc::timeout);  // or this thread would wait for the gate
+  leave.open();
+  CHECK(rt.get(slow).has_value());
 }
 
 TEST_CASE("sleep_for lasts at least that long") {
@@ -151,11 +165,11 @@ TEST_CASE("sleep_for lasts at least that long") {
 
 TEST_CASE("an empty ref fails the coroutine that awaits it") {
   runtime rt = start();
-  auto seen = rt.task([]() -> async<errc> {
+  auto seen = rt.task([]() -> async<int> {
                   ref<int> none;
                   co_return code_of(co_await none.as_result());
                 }).remote();
-  CHECK(*rt.get(seen) == errc::invalid_ref);
+  CHECK(failure(rt, seen) == errc::invalid_ref);
   CHECK(failure(rt, rt.task([]() -> async<int> {
                         ref<int> none;
                         co_return co_await none;
@@ -180,9 +194,9 @@ TEST_CASE("a move-only object moves through co_await") {
 TEST_CASE("a move-only object that others share fails the coroutine that awaits it") {
   runtime rt = start();
   auto shared = rt.put(std::make_unique<int>(1));
-  auto take = [](ref<std::unique_ptr<int>> mine) -> async<errc> {
+  auto take = [](ref<std::unique_ptr<int>> mine) -> async<int> {
     auto kept = co_await mine.as_result();
-    if (kept.has_value()) co_return errc::ok;
+    if (kept.has_value()) co_return 1;
     co_await std::move(mine);
     co_return errc::unknown;
   };
@@ -257,7 +271,7 @@ struct introvert {
   actor_handle<introvert> me;
   void meet(actor_handle<introvert> h) { me = std::move(h); }
   int one() { return 1; }
-  async<errc> ask() { co_return code_of(co_await me.call(&introvert::one).as_result()); }
+  async<int> ask() { co_return code_of(co_await me.call(&introvert::one).as_result()); }
   async<int> ask_plainly() { co_return co_await me.call(&introvert::one); }
 };
 struct extrovert {
@@ -272,7 +286,7 @@ TEST_CASE("an actor that awaits a call to itself is told so, unless it is reentr
   runtime rt = start();
   auto in = rt.actor<introvert>().remote();
   in.send(&introvert::meet, in);
-  CHECK(*rt.get(in.call(&introvert::ask)) == errc::would_deadlock);
+  CHECK(failure(rt, in.call(&introvert::ask)) == errc::would_deadlock);
   CHECK(failure(rt, in.call(&introvert::ask_plainly)) == errc::would_deadlock);
   CHECK(*rt.get(in.call(&introvert::one)) == 1);
   auto ex = rt.actor<extrovert>().remote();

@@ -67,6 +67,8 @@ TEST_CASE("without workers the caller's loop runs the tasks and ends when they h
     auto sum = rt.task(fibonacci).remote(10);
     CHECK(!where.ready());
     loop.run();
+    CHECK(where.ready());
+    CHECK(sum.ready());
     CHECK(*rt.get(where) == std::this_thread::get_id());
     CHECK(*rt.get(sum) == 55);
     loop.run();  // nothing is left
@@ -100,6 +102,21 @@ TEST_CASE("timers of an embedded runtime need the loop") {
   }
 }
 
+TEST_CASE("the caller's loop runs as long as a delayed task of an embedded runtime waits") {
+  for (unsigned workers : {0u, 2u}) {
+    CAPTURE(workers);
+    own_loop loop;
+    {
+      runtime rt = start({.workers = workers, .uv_loop = loop.get()});
+      auto later = rt.task([] { return 1; }).options({.delay = 20ms}).remote();
+      auto slept = rt.task([] { return 2; }).options({.delay = 10ms}).remote();
+      loop.run();
+      CHECK(*rt.get(later) == 1);
+      CHECK(*rt.get(slept) == 2);
+    }
+  }
+}
+
 TEST_CASE("a get that only the caller's loop could serve is refused") {
   own_loop loop;
   {
@@ -111,10 +128,10 @@ TEST_CASE("a get that only the caller's loop could serve is refused") {
                       runtime_handle here = this_task::runtime();
                       int direct = here.get(here.task([] { return 5; }).remote()).value_or(-1);
                       auto never = here.get(needs_loop);
-                      return direct == 5 ? code_of(never) : errc::malformed;
+                      return direct == 5 ? outcome_of(never) : errc::malformed;
                     }).remote(pending);
     loop.run_until(inside);
-    CHECK(*rt.get(inside) == errc::would_block);
+    CHECK(failure(rt, inside) == errc::would_block);
   }
 }
 

@@ -102,8 +102,8 @@ TEST_CASE("a get inside a task times out too") {
                   .options({.blocking = true})
                   .remote();
   auto code =
-      rt.task([](ref<int> r) { return code_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
-  CHECK(*rt.get(code) == errc::timeout);
+      rt.task([](ref<int> r) { return outcome_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
+  CHECK(failure(rt, code) == errc::timeout);
   leave.open();
 }
 

@@ -130,19 +130,21 @@ struct selfish {
   actor_handle<selfish> me;
   void meet(actor_handle<selfish> h) { me = std::move(h); }
   int one() { return 1; }
-  errc call_myself() { return code_of(this_task::runtime().get(me.call(&selfish::one))); }
-  errc flood_myself() {
+  result<void> call_myself() {
+    return outcome_of(this_task::runtime().get(me.call(&selfish::one)));
+  }
+  result<void> flood_myself() {
     ref<int> last;
     for (int i = 0; i < 100 && !last.ready(); ++i) last = me.call(&selfish::one);
-    return last.ready() ? code_of(this_task::runtime().get(last)) : errc::ok;
+    return last.ready() ? outcome_of(this_task::runtime().get(last)) : result<void>();
   }
-  errc call_through_a_task() {
+  result<void> call_through_a_task() {
     runtime_handle here = this_task::runtime();
     auto task = here.task([](actor_handle<selfish> h) -> result<int> {
                       return this_task::runtime().get(h.call(&selfish::one));
                     })
                     .remote(me);
-    return code_of(here.get(task));
+    return outcome_of(here.get(task));
   }
   void part() { me = {}; }
 };
@@ -153,8 +155,8 @@ TEST_CASE("an actor that waits for a call to itself is told so") {
     runtime rt = start({.workers = workers});
     auto a = rt.actor<selfish>().remote();
     a.send(&selfish::meet, a);
-    CHECK(*rt.get(a.call(&selfish::call_myself)) == errc::would_deadlock);
-    CHECK(*rt.get(a.call(&selfish::call_through_a_task)) == errc::would_deadlock);
+    CHECK(failure(rt, a.call(&selfish::call_myself)) == errc::would_deadlock);
+    CHECK(failure(rt, a.call(&selfish::call_through_a_task)) == errc::would_deadlock);
     CHECK(*rt.get(a.call(&selfish::one)) == 1);
     a.send(&selfish::part);
   }
@@ -164,7 +166,7 @@ TEST_CASE("an actor that fills its own blocking mailbox is told so") {
   runtime rt = start({.workers = 1});
   auto a = rt.actor<selfish>().options({.mailbox_capacity = 4}).remote();
   a.send(&selfish::meet, a);
-  CHECK(*rt.get(a.call(&selfish::flood_myself)) == errc::would_deadlock);
+  CHECK(failure(rt, a.call(&selfish::flood_myself)) == errc::would_deadlock);
   CHECK(*rt.get(a.call(&selfish::one)) == 1);
   a.send(&selfish::part);
 }
@@ -177,10 +179,10 @@ struct ring_member {
     inside = t;
   }
   int one() { return 1; }
-  errc ask() {
+  result<void> ask() {
     inside->add();
     inside->reaches(2);
-    return code_of(this_task::runtime().get(next.call(&ring_member::one)));
+    return outcome_of(this_task::runtime().get(next.call(&ring_member::one)));
   }
   void part() { next = {}; }
 };
@@ -195,7 +197,7 @@ TEST_CASE("of two actors that wait for each other one is told so and the other g
     // Two threads of the runtime run one call each: what main would help with, it would run here.
     auto one = a.call(&ring_member::ask), two = b.call(&ring_member::ask);
     CHECK(inside.reaches(2));
-    errc first = *rt.get(one), second = *rt.get(two);
+    errc first = failure(rt, one), second = failure(rt, two);
     CHECK((first == errc::would_deadlock || second == errc::would_deadlock));
     CHECK((first == errc::ok || first == errc::would_deadlock));
     CHECK((second == errc::ok || second == errc::would_deadlock));

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <limits>
+#include <thread>
 
 namespace {
 using namespace runtime_test;
@@ -225,6 +226,26 @@ TEST_CASE("blocking tasks do not take the workers") {
   CHECK(started.reaches(5));
   rt.task([&] { leave.open(); }).remote();
   CHECK(rt.get(blocked).has_value());
+}
+
+TEST_CASE("a get does not run a blocking task, and a repeated one stays on its threads") {
+  runtime rt = start({.workers = 1});
+  std::thread::id main_thread = std::this_thread::get_id();
+  auto is_apart = [main_thread](std::thread::id waiting) -> result<int> {
+    std::thread::id here = std::this_thread::get_id();
+    if (here == waiting || here == main_thread) return errc::malformed;
+    if (this_task::attempt() == 0) return errc::io;
+    return 1;
+  };
+  auto ask = [is_apart] {
+    return this_task::runtime()
+        .get(this_task::runtime()
+                 .task(is_apart)
+                 .options({.max_retries = 1, .retry_exceptions = true, .blocking = true})
+                 .remote(std::this_thread::get_id()))
+        .value_or(-1);
+  };
+  for (int round = 0; round < 50; ++round) CHECK(*rt.get(rt.task(ask).remote()) == 1);
 }
 
 TEST_CASE("more blocking tasks than threads wait their turn") {

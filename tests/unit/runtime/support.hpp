@@ -95,6 +95,12 @@ errc code_of(const result<T>& r) {
   return r.has_value() ? errc::ok : r.error().code();
 }
 
+/// Success or failure without the value.
+template <class T>
+result<void> outcome_of(const result<T>& r) {
+  return r.has_value() ? result<void>() : result<void>(r.error());
+}
+
 /// The code that the object failed with.
 template <class T>
 errc failure(const runtime_handle& rt, const ref<T>& object) {

@@ -59,8 +59,8 @@ TEST_CASE("without workers a get inside a task times out while a blocking task g
                   .remote();
   CHECK(started.wait());  // or a get would help with it
   auto code =
-      rt.task([](ref<int> r) { return code_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
-  CHECK(*rt.get(code) == errc::timeout);
+      rt.task([](ref<int> r) { return outcome_of(this_task::runtime().get(r, 1ms)); }).remote(slow);
+  CHECK(failure(rt, code) == errc::timeout);
   auto waits = rt.task([](ref<int> r) { return *this_task::runtime().get(r); }).remote(slow);
   leave.open();
   CHECK(*rt.get(waits) == 1);
@@ -92,11 +92,11 @@ TEST_CASE("without workers a task that waits for ever does not keep the runtime 
   auto never = rt.task([] { return 1; }).options({.delay = 1h}).remote();
   auto waits = rt.task([&started](ref<int> r) {
                    started.open();
-                   return code_of(this_task::runtime().get(r));
+                   return outcome_of(this_task::runtime().get(r));
                  }).remote(never);
   CHECK(started.wait());
   CHECK(rt.stop().has_value());
-  CHECK(*rt.get(waits) == errc::stopped);
+  CHECK(failure(rt, waits) == errc::stopped);
 }
 
 }  // namespace
