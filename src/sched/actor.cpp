@@ -289,7 +289,14 @@ void enter_actor(context& here, cell& self) {
 
 bool help_actor(context& here, actor_core& a, cell* until) noexcept {
   std::uint64_t mail;
-  if (!a.mail.claim(mail)) return false;
+  if (take_newest(here, a)) {
+    if (!a.mail.enter(mail)) {
+      if (mail == mail_word::retired) retire_actor(a);
+      return false;
+    }
+  } else if (!a.mail.claim(mail)) {
+    return false;
+  }
   run_turn(here, a, mail, until);
   return true;
 }

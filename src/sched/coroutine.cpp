@@ -278,9 +278,11 @@ void wake_root(coroutine_root& r) noexcept {
 
 bool help_root(context& here, coroutine_root& r) noexcept {
   if (r.on_loop && !here.on_loop) return false;
-  if (!r.turns.claim()) return false;
-  run_root(here, r);
-  return true;
+  bool entry = take_newest(here, r);
+  bool mine = entry ? r.turns.enter() : r.turns.claim();
+  if (mine) run_root(here, r);
+  if (entry) r.release();
+  return mine;
 }
 
 cell* awaited_by(coroutine_root& r) noexcept {

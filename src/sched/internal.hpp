@@ -29,6 +29,11 @@ std::uintptr_t kept_state(cell& x, outcome how) noexcept;
 /// Wakes the parked gets, so that each looks again for something it may run.
 void wake_parked(scheduler& home) noexcept;
 
+// wait.cpp
+/// Takes the entry out of this thread's queue if it is the newest there. Who helps what is queued
+/// would leave a stale entry behind, for thieves to carry away.
+bool take_newest(context& here, cell& entry) noexcept;
+
 // spare.cpp
 /// A worker blocks: another thread may take its core.
 void start_spare(scheduler& home) noexcept;

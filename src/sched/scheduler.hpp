@@ -59,6 +59,8 @@ class alignas(64) worker {
   cell* find_at(worker& other) noexcept;
   void put_in_inbox(cell& newest, cell& oldest) noexcept;
   void share() noexcept;
+  bool hops() const noexcept;
+  bool others_hop() const noexcept;
   bool rest() noexcept;
 
   unsigned patience_ = 0;

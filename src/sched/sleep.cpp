@@ -14,6 +14,7 @@ namespace sched {
 namespace {
 constexpr int search_rounds = 40;  // about 10 to 20 microseconds, half of them giving the core away
 constexpr int pauses_per_round = 30;
+constexpr std::uint64_t doze_ns = 1'000'000;
 }  // namespace
 
 void scheduler::wake_somebody(std::uint64_t seen) noexcept {
@@ -55,6 +56,19 @@ void worker::thread_main() noexcept {
   if (spare) retire_spare(*this);
 }
 
+/// Others are at work, but with nothing that could be taken from them.
+bool worker::others_hop() const noexcept {
+  unsigned used = home.workers_used.load(std::memory_order_acquire);
+  bool some = false;
+  for (unsigned i = 0; i < used; ++i) {
+    const worker& other = *home.workers[i];
+    if (&other == this) continue;
+    if (other.queue.size() > 1) return false;
+    some = some || other.hops();
+  }
+  return some;
+}
+
 /// Searches for a while, then sleeps until something was queued. False: the scheduler has stopped.
 bool worker::rest() noexcept {
   std::atomic<std::uint64_t>& idle = home.idle;
@@ -75,13 +89,22 @@ bool worker::rest() noexcept {
   if (2 * searching < home.workers_wanted + 1) {
     idle.fetch_add(scheduler::searcher, std::memory_order_seq_cst);
     bool alone = home.workers_wanted == 1;
+    bool hopping = false;
     for (int round = 0; round < search_rounds; ++round) {
       if (cell* x = find()) return found(x, scheduler::searcher);
+      if ((hopping = others_hop())) break;
       if (alone || round % 2 == 1) ports::yield();
       else
         for (int i = 0; i < pauses_per_round; ++i) ports::pause();
     }
+    std::uint32_t before = home.epoch.load(std::memory_order_acquire);
     idle.fetch_sub(scheduler::searcher, std::memory_order_seq_cst);
+    // What there is its owner is through with before a thief had it: being called for each entry
+    // would only slow it down.
+    if (hopping && home.now.load(std::memory_order_seq_cst) == phase::running) {
+      ports::wait_on(home.epoch, before, doze_ns);
+      return true;
+    }
   }
   chaos::point(chaos::place::sleep_before_announce);
   std::uint32_t before = home.epoch.load(std::memory_order_acquire);

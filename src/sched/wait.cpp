@@ -52,17 +52,19 @@ bool run_if_newest(context& here, cell& want) noexcept {
   if (self->queue.newest() != &want) {
     // Entries of tasks that were claimed pile up below: a long task that waits for many drops them
     // here.
-    if (++here.ticks % stale_every == 0) drop_stale_entries(*self);
+    if (here.tick() % stale_every == 0) drop_stale_entries(*self);
     return false;
   }
-  cell* x = self->queue.pop();
-  if (x == nullptr) return want.sealed();  // a thief was faster
-  if (x != &want) {
-    self->push(*x);
-    return false;
-  }
-  x->ops->enter(here, *x);
+  if (take_newest(here, want)) want.ops->enter(here, want);
   return want.sealed();
+}
+
+bool take_newest(context& here, cell& entry) noexcept {
+  worker* self = here.self;
+  if (self == nullptr || self->queue.newest() != &entry) return false;
+  cell* x = self->queue.pop();
+  if (x != nullptr && x != &entry) self->push(*x);
+  return x == &entry;  // else a thief was faster
 }
 
 namespace {

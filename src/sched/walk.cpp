@@ -58,6 +58,7 @@ void walk::pop() noexcept {
 
 /// One step towards the awaited cell. False: nothing to do here but to wait for `bottom()`.
 bool walk::advance() noexcept {
+  here_.tick();
   if (empty() && !push(want_, false)) return false;
   step& s = top();
   cell& x = *s.x;

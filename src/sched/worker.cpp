@@ -22,6 +22,8 @@ constexpr std::uint32_t fairness_ticks = 64;
 constexpr std::size_t share_min = 16;
 constexpr std::size_t share_max = 1024;
 constexpr unsigned rounds_before_theft = 12;
+constexpr int pauses_of_a_look = 20;  // about a microsecond
+constexpr std::uint32_t picks_of_a_hopper = 3;
 constexpr std::uint32_t inbox_run = 64;  // consecutive foreign submissions that go to one worker
 }  // namespace
 
@@ -102,6 +104,14 @@ cell* worker::find_elsewhere() noexcept {
   return home.low.pop();
 }
 
+/// Whether it picks up work every few hundred nanoseconds: what it has queued last it takes at once,
+/// and a theft would only move its work back and forth between the cores.
+bool worker::hops() const noexcept {
+  std::uint32_t before = here.ticks.load(std::memory_order_relaxed);
+  for (int i = 0; i < pauses_of_a_look; ++i) ports::pause();
+  return here.ticks.load(std::memory_order_relaxed) - before >= picks_of_a_hopper;
+}
+
 cell* worker::find_at(worker& other) noexcept {
   cell* x = take_inbox(other);
   if (x == nullptr) {
@@ -113,6 +123,7 @@ cell* worker::find_at(worker& other) noexcept {
         other.asked_to_share.store(true, std::memory_order_relaxed);
       return nullptr;
     }
+    if (many == 1 && patience_ != ~0u && other.hops()) return nullptr;
     x = other.queue.steal();
   }
   if (x == nullptr) return nullptr;
@@ -122,10 +133,10 @@ cell* worker::find_at(worker& other) noexcept {
 }
 
 cell* worker::find() noexcept {
-  if (++here.ticks % fairness_ticks == 0) {
+  if (std::uint32_t now = here.tick(); now % fairness_ticks == 0) {
     // In turn: the lowest priority, what foreign threads sent, the oldest of our own.
     cell* x = nullptr;
-    switch (here.ticks / fairness_ticks % 3) {
+    switch (now / fairness_ticks % 3) {
       case 0: x = home.low.pop(); break;
       case 1: x = take_inbox(*this); break;
       default: x = queue.steal(); break;
@@ -150,7 +161,7 @@ bool worker::run_one() noexcept {
 
 void scheduler::push_foreign(context* here, cell& ready) noexcept {
   unsigned used = workers_wanted;  // spares come and go: their inboxes get nothing
-  worker& to = *workers[(here != nullptr ? here->ticks++
+  worker& to = *workers[(here != nullptr ? here->tick()
                                          : next_inbox.fetch_add(1, std::memory_order_relaxed)) /
                         inbox_run % used];
   chaos::point(chaos::place::inbox_before_push);

@@ -100,7 +100,12 @@ struct context {
   std::uint32_t table_size = 0;
   std::mutex table_lock;  // held while the table moves and while it is read from elsewhere
   timeline_ring* timeline = nullptr;  // null: off
-  std::uint32_t ticks = 0;
+  std::atomic<std::uint32_t> ticks{0};  // picks of work; thieves look at how fast they go
+  std::uint32_t tick() noexcept {
+    std::uint32_t now = ticks.load(std::memory_order_relaxed) + 1;
+    ticks.store(now, std::memory_order_relaxed);
+    return now;
+  }
 
   context() = default;
   context(const context&) = delete;
