@@ -55,15 +55,19 @@ class alignas(64) worker {
   std::atomic<bool> awake{false};  // spare: has a thread that runs
 
  private:
+  cell* look() noexcept;
   cell* find_elsewhere() noexcept;
   cell* find_at(worker& other) noexcept;
   void put_in_inbox(cell& newest, cell& oldest) noexcept;
   void share() noexcept;
   bool hops() const noexcept;
-  bool others_hop() const noexcept;
+  bool others_need_no_help() const noexcept;
   bool rest() noexcept;
 
+  std::uint32_t looks_ = 0;
   unsigned patience_ = 0;
+  unsigned meagre_ = 0;         // so many hauls in a row were too small
+  std::uint64_t found_ns_ = 0;  // the last haul's begin
 };
 
 class scheduler final : public scheduler_face {

@@ -4,6 +4,8 @@
 // once more and then waits on the epoch. As long as one worker searches, nobody is woken: it will
 // find the work, and wakes the next one itself.
 
+#include <algorithm>
+
 #include "sched/internal.hpp"
 #include "sched/scheduler.hpp"
 
@@ -15,6 +17,8 @@ namespace {
 constexpr int search_rounds = 40;  // about 10 to 20 microseconds, half of them giving the core away
 constexpr int pauses_per_round = 30;
 constexpr std::uint64_t doze_ns = 1'000'000;
+constexpr std::uint64_t meagre_haul_ns = 5'000;
+constexpr unsigned meagre_max = 3;  // hauls in a row
 }  // namespace
 
 void scheduler::wake_somebody(std::uint64_t seen) noexcept {
@@ -56,14 +60,15 @@ void worker::thread_main() noexcept {
   if (spare) retire_spare(*this);
 }
 
-/// Others are at work, but with nothing that could be taken from them.
-bool worker::others_hop() const noexcept {
+/// Others pick up work faster than a thief could bring it here: they have nothing to spare, or what
+/// this worker had of them lately was not worth the way.
+bool worker::others_need_no_help() const noexcept {
   unsigned used = home.workers_used.load(std::memory_order_acquire);
   bool some = false;
   for (unsigned i = 0; i < used; ++i) {
     const worker& other = *home.workers[i];
     if (&other == this) continue;
-    if (other.queue.size() > 1) return false;
+    if (meagre_ < meagre_max && other.queue.size() > 1) return false;
     some = some || other.hops();
   }
   return some;
@@ -72,6 +77,8 @@ bool worker::others_hop() const noexcept {
 /// Searches for a while, then sleeps until something was queued. False: the scheduler has stopped.
 bool worker::rest() noexcept {
   std::atomic<std::uint64_t>& idle = home.idle;
+  bool meagre = home.port->now_ns() - found_ns_ < meagre_haul_ns;
+  meagre_ = meagre ? std::min(meagre_ + 1, meagre_max) : 0;
   auto found = [&](cell* x, std::uint64_t leave) {
     std::uint64_t before = idle.fetch_sub(leave, std::memory_order_seq_cst);
     // Nobody searches any more: what else has come is somebody else's, who may have lost a race for
@@ -80,6 +87,7 @@ bool worker::rest() noexcept {
     if ((after & scheduler::searchers_mask) == 0 && (after & scheduler::sleepers_mask) != 0 &&
         home.has_work())
       home.wake_somebody(after);
+    found_ns_ = home.port->now_ns();
     x->ops->enter(here, *x);
     return true;
   };
@@ -89,19 +97,18 @@ bool worker::rest() noexcept {
   if (2 * searching < home.workers_wanted + 1) {
     idle.fetch_add(scheduler::searcher, std::memory_order_seq_cst);
     bool alone = home.workers_wanted == 1;
-    bool hopping = false;
+    bool needless = false;
     for (int round = 0; round < search_rounds; ++round) {
       if (cell* x = find()) return found(x, scheduler::searcher);
-      if ((hopping = others_hop())) break;
+      if ((needless = others_need_no_help())) break;
       if (alone || round % 2 == 1) ports::yield();
       else
         for (int i = 0; i < pauses_per_round; ++i) ports::pause();
     }
     std::uint32_t before = home.epoch.load(std::memory_order_acquire);
     idle.fetch_sub(scheduler::searcher, std::memory_order_seq_cst);
-    // What there is its owner is through with before a thief had it: being called for each entry
-    // would only slow it down.
-    if (hopping && home.now.load(std::memory_order_seq_cst) == phase::running) {
+    // Searching on, or being called for each entry, would only slow the others down.
+    if (needless && home.now.load(std::memory_order_seq_cst) == phase::running) {
       ports::wait_on(home.epoch, before, doze_ns);
       return true;
     }

@@ -104,8 +104,8 @@ cell* worker::find_elsewhere() noexcept {
   return home.low.pop();
 }
 
-/// Whether it picks up work every few hundred nanoseconds: what it has queued last it takes at once,
-/// and a theft would only move its work back and forth between the cores.
+/// Whether it picks up work every few hundred nanoseconds: what it has queued last it takes at
+/// once, and a theft would only move its work back and forth between the cores.
 bool worker::hops() const noexcept {
   std::uint32_t before = here.ticks.load(std::memory_order_relaxed);
   for (int i = 0; i < pauses_of_a_look; ++i) ports::pause();
@@ -117,13 +117,14 @@ cell* worker::find_at(worker& other) noexcept {
   if (x == nullptr) {
     std::size_t many = other.queue.size();
     if (many == 0) return nullptr;
-    if (many >= share_min && patience_ < rounds_before_theft) {
+    bool answers = many >= share_min || (patience_ != ~0u && other.hops());
+    if (answers && many == 1) return nullptr;
+    if (answers && patience_ < rounds_before_theft) {
       ++patience_;
       if (!other.asked_to_share.load(std::memory_order_relaxed))
         other.asked_to_share.store(true, std::memory_order_relaxed);
       return nullptr;
     }
-    if (many == 1 && patience_ != ~0u && other.hops()) return nullptr;
     x = other.queue.steal();
   }
   if (x == nullptr) return nullptr;
@@ -133,13 +134,19 @@ cell* worker::find_at(worker& other) noexcept {
 }
 
 cell* worker::find() noexcept {
-  if (std::uint32_t now = here.tick(); now % fairness_ticks == 0) {
+  cell* x = look();
+  if (x != nullptr) here.tick();
+  return x;
+}
+
+cell* worker::look() noexcept {
+  if (++looks_ % fairness_ticks == 0) {
     // In turn: the lowest priority, what foreign threads sent, the oldest of our own.
     cell* x = nullptr;
-    switch (now / fairness_ticks % 3) {
+    switch (looks_ / fairness_ticks % 3) {
       case 0: x = home.low.pop(); break;
       case 1: x = take_inbox(*this); break;
-      default: x = queue.steal(); break;
+      default: x = queue.take_oldest(); break;
     }
     if (x != nullptr) return x;
   }
