@@ -55,8 +55,11 @@ context* make_foreign_context(scheduler& home) noexcept {
   c->stack_low = ports::current_stack().low;
   c->timeline = home.make_timeline();
   auto& mine = remembered().mine;
-  std::erase_if(mine,
-                [](auto& old) { return old->owner.load(std::memory_order_acquire) == nullptr; });
+  std::erase_if(mine, [](auto& old) {
+    if (old->owner.load(std::memory_order_acquire) != nullptr) return false;
+    if (this_context == old.get()) this_context = nullptr;  // it ended just now, in the background
+    return true;
+  });
   if (c->current == nullptr || !try_push_back(mine, std::move(made))) return nullptr;
   std::lock_guard hold(home.contexts_lock);
   if (try_push_back(home.foreign, c)) return c;
