@@ -4,21 +4,42 @@
 // The contract between Beamlet and the world: time, waking, and one poll at a time. `ports/uv`
 // keeps it on real systems, `ports/sim` in a seeded world without threads or real time. What a
 // program sees must be the same on both: tests/conformance/port_suite.hpp runs on each. Who ports
-// Beamlet fills in this file, threads.hpp and memory.hpp (see README.md). To come, each with its
-// issue: sockets and pipes (listen, connect, read, write without SIGPIPE), files, shared memory,
-// process spawn (without SIGCHLD), dynamic libraries, cpu features.
+// Beamlet fills in this file and its neighbours in this folder (see README.md). To come, each with
+// its issue: sockets that leave the box, dynamic libraries, cpu features.
 //
 // A port has one *loop thread*: the one that calls turn(), or the one that runs the caller's own
 // loop. Work is never run inside turn(): it collects events, returns, and the driver runs what
 // became ready.
 
-#include <beamlet/version.hpp>
+#include <beamlet/base/result.hpp>
 
 #include <cstdint>
+#include <memory>
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace ports {
+
+struct file_request;  // files.hpp
+
+/// What a descriptor is ready for; one or both as a sum.
+enum ready : unsigned { ready_to_read = 1, ready_to_write = 2 };
+
+/// Interest in one descriptor, as long as it lives. See port::watch_descriptor().
+class watch {
+ public:
+  watch() = default;
+  watch(const watch&) = delete;
+  watch& operator=(const watch&) = delete;
+  /// The callback never runs again. Allowed in the callback itself.
+  ///
+  /// REQUIRES: the loop thread; the port is not closed, and the descriptor still open.
+  virtual ~watch() = default;
+  /// From now on asks for `events` (of `ready`), 0 for none.
+  ///
+  /// REQUIRES: the loop thread.   Blocks: no.   Cost: at most one system call, in the next turn.
+  virtual void want(unsigned events) = 0;
+};
 
 class port {
  public:
@@ -64,6 +85,37 @@ class port {
   /// Blocks: no.   Cost: one system call, none when a wake is pending already.
   virtual void wake() = 0;
 
+  // -- descriptors and files
+
+  /// Calls `callback(user, events)` on the loop thread, inside turn() or a callback of the caller's
+  /// loop, while the descriptor is ready for what the watch wants; nothing at first. By level:
+  /// again in each turn until the cause is gone. The end of a stream, and an error, which the next
+  /// read or write tells, count as ready for all that is wanted. The callback must return soon and
+  /// not call turn(); it may end watches, this one too. A watch does not keep the caller's loop
+  /// running. The descriptor becomes non-blocking.
+  ///
+  /// REQUIRES: the loop thread; every watch ends before its descriptor is closed and before
+  /// close(). Blocks: no.   Cost: an allocation and a few system calls. Errors: unsupported (a
+  /// simulation; a descriptor that cannot be polled, as a file's), already_exists (this port
+  /// watches it already), no_memory, exhausted.
+  virtual result<std::unique_ptr<watch>> watch_descriptor(
+      int descriptor, void (*callback)(void* user, unsigned events), void* user) = 0;
+
+  /// Begins what `request` says; files.hpp tells what that may be. `request.done(request)` runs
+  /// once, on the loop thread, inside a later turn() or a callback of the caller's loop, which a
+  /// request in flight keeps running. It must return soon and not call turn(); it may start
+  /// requests, this one too, or free it. How many are in flight the caller bounds.
+  ///
+  /// REQUIRES: the loop thread, not closed, `request` not in flight.   Blocks: no.
+  /// Lifetime: `request`, and the memory that it names, until `done` runs.
+  virtual void start(file_request& request) = 0;
+
+  /// A request that has not been begun by the system ends with errc::cancelled, any other as if
+  /// nothing had been said; `done` runs in a later turn either way. Nothing for one not in flight.
+  ///
+  /// REQUIRES: the loop thread.   Blocks: no.
+  virtual void cancel(file_request& request) = 0;
+
   // -- the caller's own loop
 
   /// True where the polling belongs to the caller: turn() must not be called, drive() and
@@ -96,6 +148,8 @@ class port {
   virtual void keep_alive(bool keep) = 0;
 
   /// Ends the port: only time and const functions may be called after it. Again: nothing happens.
+  /// File requests in flight are cancelled; `done` runs for all of them before it returns, for an
+  /// external port in the next iterations of the caller's loop.
   /// An external port closes the handles that it added to the caller's loop, which stays the
   /// caller's, and the callback never runs again; the loop must run once more before it can be
   /// closed itself (`uv_run` with any mode finishes it), while the port object may be destroyed at

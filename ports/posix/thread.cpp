@@ -2,7 +2,6 @@
 #include <beamlet/base/panic.hpp>
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <new>
 #include <string>
@@ -11,6 +10,7 @@
 #include <sched.h>
 
 #include "ports/port_error.hpp"
+#include "ports/posix/signals_blocked.hpp"
 #include "ports/posix/system.hpp"
 #include "ports/threads.hpp"
 
@@ -38,24 +38,6 @@ void* run_thread(void* argument) {
   start.body(start.argument);
   return nullptr;
 }
-
-// A new thread inherits the mask of its maker: blocking here and not there leaves no instant in
-// which a signal of the program could reach it.
-class signals_blocked {
- public:
-  signals_blocked() {
-    sigset_t all;
-    sigfillset(&all);
-    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) sigdelset(&all, fault);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 error start_error(const thread_options& options, int system) {
   if (system == EAGAIN || system == ENOMEM) {

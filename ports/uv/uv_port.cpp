@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <new>
-#include <string>
 #include <thread>
 #include <utility>
 
@@ -14,17 +13,12 @@
 #include "ports/port_error.hpp"
 #include "ports/posix/system.hpp"
 #include "ports/threads.hpp"
+#include "ports/uv/uv_descriptors.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace ports {
 namespace {
-
-error uv_error(int code) {
-  errc kind = code == UV_ENOMEM ? errc::no_memory : errc::exhausted;
-  std::string message = std::string("the event loop could not be set up: ") + uv_strerror(code);
-  return port_error(kind, std::move(message), code);
-}
 
 // A timer of `loop` with this many milliseconds ends at `ns` or up to 1 ms later, never before. It
 // counts from the time that the loop has cached, which is cut from the same clock: no need to
@@ -64,13 +58,28 @@ class uv_port_base : public port {
   }
   bool simulated() const override { return false; }
 
+  result<std::unique_ptr<watch>> watch_descriptor(int descriptor,
+                                                  void (*callback)(void* user, unsigned events),
+                                                  void* user) override {
+    return make_uv_watch(used_loop(), descriptor, callback, user, watches_);
+  }
+  void start(file_request& request) override { start_uv_request(used_loop(), request, in_flight_); }
+  void cancel(file_request& request) override { cancel_uv_request(request); }
+
  protected:
+  virtual uv_loop_t* used_loop() = 0;
+  void end_requests() {
+    BEAMLET_ASSERT(watches_ == 0, "a watch outlives its port");
+    cancel_uv_requests(in_flight_);
+  }
   // The descriptors of a loop are shared with a fork: touching them there would disturb the
   // parent's.
   bool in_fork() const { return generation_ != fork_generation(); }
 
  private:
   std::uint32_t generation_ = fork_generation();
+  unsigned watches_ = 0;
+  file_request::link in_flight_;
 };
 
 // -- a loop of its own
@@ -108,6 +117,11 @@ class own_loop_port final : public uv_port_base {
   // block.
   static void on_time(uv_timer_t* timer) { uv_stop(timer->loop); }
 
+  uv_loop_t* used_loop() override {
+    BEAMLET_ASSERT(open_, "the port is closed");
+    return &loop_;
+  }
+
   uv_loop_t loop_;
   uv_async_t async_;
   uv_timer_t timer_;
@@ -133,6 +147,7 @@ void own_loop_port::close() {
   if (!open_) return;
   open_ = false;
   if (in_fork()) return;
+  end_requests();
   uv_close(reinterpret_cast<uv_handle_t*>(&async_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
   uv_run(&loop_, UV_RUN_DEFAULT);
@@ -208,6 +223,11 @@ class guest_port final : public uv_port_base {
   void close() override;
 
  private:
+  uv_loop_t* used_loop() override {
+    BEAMLET_ASSERT(handles_ != nullptr, "the port is closed");
+    return handles_->async.loop;
+  }
+
   guest_handles* handles_ = nullptr;
   const std::thread::id loop_thread_ = std::this_thread::get_id();
 };
@@ -226,6 +246,7 @@ void guest_port::close() {
   if (handles == nullptr) return;
   handles->callback = nullptr;
   if (in_fork()) return;
+  end_requests();
   uv_close(reinterpret_cast<uv_handle_t*>(&handles->async), guest_handles::on_closed);
   uv_close(reinterpret_cast<uv_handle_t*>(&handles->timer), guest_handles::on_closed);
 }
@@ -234,7 +255,8 @@ template <class Port, class... Arguments>
 result<std::unique_ptr<port>> make_port(Arguments... arguments) {
   auto made = std::unique_ptr<Port>(new (std::nothrow) Port);
   if (made == nullptr) return error(errc::no_memory, error_layer::ports);
-  if (int failed = made->open(arguments...)) return uv_error(failed);
+  if (int failed = made->open(arguments...))
+    return uv_failure("the event loop could not be set up", failed);
   return std::unique_ptr<port>(std::move(made));
 }
 

@@ -18,56 +18,16 @@
 #include "ports/memory.hpp"
 #include "ports/threads.hpp"
 #include "tests/unit/ports/running.hpp"
+#include "tests/unit/ports/uv_worlds.hpp"
 
 namespace {
 using namespace beamlet;
 using ports::forever;
+using uv_worlds::callers_loop;
+using uv_worlds::guest_world;
+using uv_worlds::make;
+using uv_worlds::own_loop_world;
 
-std::unique_ptr<ports::port> make(void* loop = nullptr) {
-  auto made = loop == nullptr ? ports::make_uv_port() : ports::make_uv_port(loop);
-  REQUIRE(made.has_value());
-  return *std::move(made);
-}
-
-struct own_loop_world {
-  std::unique_ptr<ports::port> made = make();
-  ports::port& port() { return *made; }
-  void turn(std::uint64_t until_ns) { made->turn(until_ns); }
-};
-
-// The caller's loop, which has to be closed in the end: a handle left open fails there.
-struct callers_loop {
-  uv_loop_t loop;
-  callers_loop() { REQUIRE(uv_loop_init(&loop) == 0); }
-  ~callers_loop() {
-    uv_run(&loop, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&loop) == 0);
-  }
-};
-
-// A driver as the runtime's: one turn is over when the callback has run.
-struct guest_world {
-  callers_loop caller;
-  std::unique_ptr<ports::port> made = make(&caller.loop);
-  bool called = false;
-
-  guest_world() {
-    made->drive([](void* flag) { *static_cast<bool*>(flag) = true; }, &called);
-    run_until_called();  // drive() promises one call
-  }
-  ports::port& port() { return *made; }
-  void turn(std::uint64_t until_ns) {
-    made->set_deadline(until_ns);
-    run_until_called();
-    made->set_deadline(forever);
-  }
-  void run_until_called() {
-    made->keep_alive(true);
-    while (!called) uv_run(&caller.loop, UV_RUN_ONCE);
-    called = false;
-    made->keep_alive(false);
-  }
-};
 }  // namespace
 
 #define PORT_SUITE_WORLDS own_loop_world, guest_world
