@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which call runs where: by urgency, then age, the first that fits; in the least busy program, or
+// in a worker process of its pool.
+#include <algorithm>
+#include <utility>
+
+#include "cluster/node_state.hpp"
+#include "cluster/tell.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace cluster {
+
+void node_state::enqueue(const object_id& id, task& t) {
+  t.order = ++last_key_;
+  queues_[t.kind].emplace(t.order, id);
+  may_start_ = true;
+}
+
+void node_state::dequeue(const task& t) {
+  auto queue = queues_.find(t.kind);
+  if (queue == queues_.end()) return;
+  queue->second.erase(t.order);
+  if (queue->second.empty()) queues_.erase(queue);
+}
+
+// Starts one; false: none can start until something changes. Only the first of each class is tried,
+// as the others of it need the same.
+bool node_state::dispatch() {
+  if (!may_start_) return false;
+  struct head {
+    std::uint8_t urgency;
+    std::uint64_t order;
+    object_id id;
+  };
+  std::vector<head> heads;
+  for (const auto& [kind, queue] : queues_)
+    heads.push_back({kind.urgency, queue.begin()->first, queue.begin()->second});
+  std::sort(heads.begin(), heads.end(), [](const head& a, const head& b) {
+    return std::pair(a.urgency, a.order) < std::pair(b.urgency, b.order);
+  });
+  for (const head& h : heads)
+    if (try_start(h.id, tasks_.at(h.id))) return true;
+  may_start_ = false;
+  return false;
+}
+
+bool node_state::try_start(const object_id& id, task& t) {
+  if (!ledger_.take(t.needs)) return false;
+  t.has_needs = true;
+  const std::uint64_t pool_number = t.kind.pool;
+  const std::uint32_t to =
+      pool_number != 0 ? idle_worker(pool_number) : least_busy(t.functions_hash);
+  if (to != 0) {
+    dequeue(t);
+    assign(id, t, to);
+    return true;
+  }
+  if (pool_number != 0 && workers_ < limits_.workers_max) {
+    pool& p = pools_.at(pool_number);
+    dequeue(t);
+    t.at = task::state::granted;
+    p.granted.push_back(id);
+    ++p.starting;
+    ++workers_;
+    out_->push_back(p.what);
+    return true;
+  }
+  ledger_.give(t.needs);
+  t.has_needs = false;
+  if (pool_number != 0) make_room_for(pool_number);
+  return false;
+}
+
+// REQUIRES: the session lives and the task waits for nothing but its pins.
+void node_state::assign(const object_id& id, task& t, std::uint32_t to) {
+  session& s = sessions_.at(to);
+  t.at = task::state::pinning;
+  t.session = to;
+  if (t.what.kind == wire::call_kind::actor_call) {
+    s.serving.insert(id);
+  } else {
+    s.running.insert(id);
+    ++s.calls;
+    idle_.erase({s.idle_since_ns, to});
+  }
+  wait& w = waits_.at(t.wait_key);
+  w.session = to;
+  pin(t.wait_key, w);
+}
+
+void node_state::leave_session(const object_id& id, task& t) {
+  const std::uint32_t left = std::exchange(t.session, 0);
+  if (t.what.kind == wire::call_kind::actor_call && t.at == task::state::pinning)
+    if (auto a = actors_.find(t.what.actor); a != actors_.end())
+      if (auto c = a->second.callers.find({t.submitter, t.what.caller});
+          c != a->second.callers.end())
+        c->second.busy = false;
+  auto at = sessions_.find(left);
+  if (at == sessions_.end()) return;
+  session& s = at->second;
+  s.serving.erase(id);
+  if (s.running.erase(id) == 0) return;
+  may_start_ = true;
+  if (s.pool == 0 || !s.running.empty()) return;
+  // An actor that came to be keeps the process; one that did not leaves it to others.
+  if (!s.actors.empty()) return;
+  const std::uint32_t most = t.what.options.calls_max;
+  if (most != 0 && s.calls >= most) drain_worker(left);
+  else worker_free(left);
+}
+
+void node_state::give_back(task& t) {
+  if (!std::exchange(t.has_needs, false)) return;
+  ledger_.give(t.needs);
+  may_start_ = true;
+}
+
+// A worker process has nothing to do: the oldest call that waits for one of its kind gets it.
+void node_state::worker_free(std::uint32_t number) {
+  session& s = sessions_.at(number);
+  if (s.draining) return;
+  may_start_ = true;
+  pool& p = pools_.at(s.pool);
+  if (p.granted.empty()) {
+    s.idle_since_ns = now_ns_;
+    idle_.emplace(now_ns_, number);
+    return;
+  }
+  const object_id id = p.granted.front();
+  p.granted.erase(p.granted.begin());
+  assign(id, tasks_.at(id), number);
+}
+
+std::uint32_t node_state::idle_worker(std::uint64_t of) const {
+  // The one that was busy last: its memory is warm, and the others may reach their idle time.
+  for (auto at = idle_.rbegin(); at != idle_.rend(); ++at)
+    if (sessions_.at(at->second).pool == of) return at->second;
+  return 0;
+}
+
+std::uint32_t node_state::least_busy(std::uint64_t functions_hash) const {
+  std::uint32_t best = 0;
+  std::size_t fewest = ~std::size_t{0};
+  for (const auto& [number, s] : sessions_) {
+    if (s.pool != 0 || s.draining || s.functions_hash != functions_hash) continue;
+    if (s.running.size() >= s.slots || s.running.size() >= fewest) continue;
+    best = number;
+    fewest = s.running.size();
+  }
+  return best;
+}
+
+std::uint64_t node_state::pool_of(const task& t) {
+  const wire::call_options& o = t.what.options;
+  if (o.where != wire::isolation::process || t.what.kind == wire::call_kind::actor_call) return 0;
+  auto [at, made] = pool_keys_.try_emplace(key_of_pool(t.functions_hash, o), pool_keys_.size() + 1);
+  if (made)
+    pools_[at->second].what = {.pool = at->second,
+                               .functions_hash = t.functions_hash,
+                               .environment = o.environment,
+                               .memory_max = o.memory_max,
+                               .cpu_ms_max = o.cpu_ms_max};
+  return at->second;
+}
+
+void node_state::on(worker_failed&& e) {
+  auto at = pools_.find(e.pool);
+  if (at == pools_.end() || at->second.starting == 0) return;
+  pool& p = at->second;
+  --p.starting;
+  --workers_;
+  may_start_ = true;
+  // What failed once will fail again: the call learns why instead of trying for ever.
+  if (p.granted.size() > p.starting) fail_task(object_id(p.granted.front()), e.why);
+}
+
+void node_state::drain_worker(std::uint32_t number) {
+  session& s = sessions_.at(number);
+  idle_.erase({s.idle_since_ns, number});
+  if (std::exchange(s.draining, true)) return;
+  tell(number, wire::drain{});
+}
+
+// No more processes are allowed: an idle one of another kind ends.
+void node_state::make_room_for(std::uint64_t wanted) {
+  for (const auto& [number, s] : sessions_)
+    if (s.pool != 0 && s.pool != wanted && s.draining) return;  // one is on its way
+  for (const auto& [since, number] : idle_)
+    if (sessions_.at(number).pool != wanted) return drain_worker(number);
+}
+
+void node_state::end_idle_workers() {
+  while (!idle_.empty() && idle_.begin()->first + limits_.worker_idle_ns <= now_ns_)
+    drain_worker(std::uint32_t{idle_.begin()->second});
+}
+
+}  // namespace cluster
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Which ids of a message are mentions. The agent counts them when it sends, the session when it has
+// decoded: both through these, so that they cannot disagree. An id that occurs twice is mentioned
+// twice.
+
+#include "wire/messages.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace cluster {
+
+template <class Fn>
+void for_each_mention(const wire::object_here& object, Fn&& fn) {
+  fn(object.id);
+  for (const object_id& inner : object.what.contained) fn(inner);
+}
+
+template <class Fn>
+void for_each_mention(const wire::here& message, Fn&& fn) {
+  for (const wire::object_here& object : message.objects) for_each_mention(object, fn);
+}
+
+/// Refs given as they are, refs inside inline arguments, and the objects with what they contain.
+/// Not the results, the task or the actor: those say where to deliver, and an actor must not hold
+/// itself.
+template <class Fn>
+void for_each_mention(const wire::execute& message, Fn&& fn) {
+  for (const wire::argument& argument : message.what.arguments) {
+    if (argument.by_ref) fn(argument.object);
+    for (const object_id& inner : argument.contained) fn(inner);
+  }
+  for (const wire::object_here& object : message.objects) for_each_mention(object, fn);
+}
+
+template <class Fn>
+void for_each_mention(const wire::named& message, Fn&& fn) {
+  if (!message.actor.is_null()) fn(message.actor);
+}
+
+}  // namespace cluster
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The tables of session.fbs as lists of the fields in messages.hpp. A field's place in its list is
+// its id on the wire: new ones go to the end, old ones stay. Encoding, decoding and the test that
+// compares with session.fbs all follow these lists.
+
+#include <cstdint>
+#include <string>
+
+#include "wire/layout.hpp"
+#include "wire/limits.hpp"
+#include "wire/messages.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace wire {
+
+/// An error as it travels.
+struct error_image {
+  std::uint16_t code = 0, layer = 0;
+  std::int32_t system = 0;
+  std::string message, type, function, cause;
+};
+
+// BEAMLET_TABLE(hello, BEAMLET_FIELD(version), ...): in the order of the wire.
+#define BEAMLET_TABLE(name, ...)                             \
+  template <>                                                \
+  struct table<name> {                                       \
+    using self = name;                                       \
+    static constexpr auto fields = make_fields(__VA_ARGS__); \
+  }
+#define BEAMLET_FIELD(member, ...) \
+  make_field<&self::member>(&self::member, #member __VA_OPT__(, ) __VA_ARGS__)
+
+BEAMLET_TABLE(error_image, BEAMLET_FIELD(code), BEAMLET_FIELD(layer), BEAMLET_FIELD(system),
+              BEAMLET_FIELD(message, beamlet::limits::error_text_bytes_max),
+              BEAMLET_FIELD(type, beamlet::limits::error_text_bytes_max),
+              BEAMLET_FIELD(function, beamlet::limits::error_text_bytes_max),
+              BEAMLET_FIELD(cause, beamlet::limits::error_text_bytes_max));
+BEAMLET_TABLE(value, make_body<0>("inline_value", limits::inline_bytes_max),
+              make_body<1>("stored", 0), make_body<2>("failed", 0),
+              BEAMLET_FIELD(contained, limits::ids_max));
+BEAMLET_TABLE(argument, BEAMLET_FIELD(object), BEAMLET_FIELD(by_ref),
+              BEAMLET_FIELD(inline_value, limits::inline_bytes_max),
+              BEAMLET_FIELD(contained, limits::ids_max));
+BEAMLET_TABLE(need, BEAMLET_FIELD(resource, beamlet::limits::resource_name_bytes_max),
+              BEAMLET_FIELD(amount));
+BEAMLET_TABLE(call_options, BEAMLET_FIELD(name, limits::name_bytes_max),
+              BEAMLET_FIELD(needs, beamlet::limits::resources_max), BEAMLET_FIELD(urgency),
+              BEAMLET_FIELD(deadline_ns), BEAMLET_FIELD(retries), BEAMLET_FIELD(retry_errors),
+              BEAMLET_FIELD(where, isolation::process),
+              BEAMLET_FIELD(environment, limits::environment_max, limits::environment_bytes_max),
+              BEAMLET_FIELD(memory_max), BEAMLET_FIELD(cpu_ms_max), BEAMLET_FIELD(calls_max),
+              BEAMLET_FIELD(restarts), BEAMLET_FIELD(detached));
+BEAMLET_TABLE(call, BEAMLET_FIELD(task), BEAMLET_FIELD(actor),
+              BEAMLET_FIELD(kind, call_kind::actor_call),
+              BEAMLET_FIELD(function, limits::function_bytes_max), BEAMLET_FIELD(caller),
+              BEAMLET_FIELD(sequence), BEAMLET_FIELD(attempt),
+              BEAMLET_FIELD(arguments, limits::arguments_max),
+              BEAMLET_FIELD(results, limits::arguments_max), BEAMLET_FIELD(options),
+              BEAMLET_FIELD(parent));
+BEAMLET_TABLE(object_here, BEAMLET_FIELD(id), BEAMLET_FIELD(what));
+
+// -- session to agent
+
+BEAMLET_TABLE(hello, BEAMLET_FIELD(version), BEAMLET_FIELD(functions_hash),
+              BEAMLET_FIELD(program, limits::name_bytes_max), BEAMLET_FIELD(worker));
+BEAMLET_TABLE(publish, BEAMLET_FIELD(id));
+BEAMLET_TABLE(fulfil, BEAMLET_FIELD(id), BEAMLET_FIELD(made));
+BEAMLET_TABLE(hold, BEAMLET_FIELD(id));
+BEAMLET_TABLE(release, BEAMLET_FIELD(id), BEAMLET_FIELD(mentions));
+BEAMLET_TABLE(require, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects, limits::ids_max),
+              BEAMLET_FIELD(urgency), BEAMLET_FIELD(deadline_ns));
+BEAMLET_TABLE(abandon, BEAMLET_FIELD(ticket));
+BEAMLET_TABLE(unpin, BEAMLET_FIELD(objects, limits::ids_max));
+BEAMLET_TABLE(submit, BEAMLET_FIELD(what));
+BEAMLET_TABLE(cancel, BEAMLET_FIELD(task), BEAMLET_FIELD(force), BEAMLET_FIELD(recursive));
+BEAMLET_TABLE(lease, BEAMLET_FIELD(ticket), BEAMLET_FIELD(size), BEAMLET_FIELD(deadline_ns));
+BEAMLET_TABLE(unlease, BEAMLET_FIELD(where));
+BEAMLET_TABLE(done, BEAMLET_FIELD(task), BEAMLET_FIELD(attempt),
+              BEAMLET_FIELD(results, limits::arguments_max));
+BEAMLET_TABLE(end_actor, BEAMLET_FIELD(actor), BEAMLET_FIELD(kill));
+BEAMLET_TABLE(name_actor, BEAMLET_FIELD(ticket), BEAMLET_FIELD(space, limits::name_bytes_max),
+              BEAMLET_FIELD(name, limits::name_bytes_max), BEAMLET_FIELD(actor),
+              BEAMLET_FIELD(create));
+BEAMLET_TABLE(mapped, BEAMLET_FIELD(segment));
+BEAMLET_TABLE(unmapped, BEAMLET_FIELD(segment));
+BEAMLET_TABLE(bye);
+
+// -- agent to session
+
+BEAMLET_TABLE(welcome, BEAMLET_FIELD(node), BEAMLET_FIELD(boot), BEAMLET_FIELD(session),
+              BEAMLET_FIELD(inline_max));
+BEAMLET_TABLE(refused, BEAMLET_FIELD(ticket), BEAMLET_FIELD(why), BEAMLET_FIELD(fatal));
+BEAMLET_TABLE(sealed, BEAMLET_FIELD(id), BEAMLET_FIELD(why));
+BEAMLET_TABLE(here, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects, limits::ids_max));
+BEAMLET_TABLE(leased, BEAMLET_FIELD(ticket), BEAMLET_FIELD(where));
+BEAMLET_TABLE(new_segment, BEAMLET_FIELD(segment), BEAMLET_FIELD(size), BEAMLET_FIELD(writable));
+BEAMLET_TABLE(segment_gone, BEAMLET_FIELD(segment));
+BEAMLET_TABLE(returned, BEAMLET_FIELD(where));
+BEAMLET_TABLE(execute, BEAMLET_FIELD(what), BEAMLET_FIELD(objects, limits::arguments_max));
+BEAMLET_TABLE(abort_call, BEAMLET_FIELD(task), BEAMLET_FIELD(attempt));
+BEAMLET_TABLE(pressure, BEAMLET_FIELD(size));
+BEAMLET_TABLE(named, BEAMLET_FIELD(ticket), BEAMLET_FIELD(actor), BEAMLET_FIELD(why));
+BEAMLET_TABLE(actor_ended, BEAMLET_FIELD(actor), BEAMLET_FIELD(why));
+BEAMLET_TABLE(drain);
+
+#undef BEAMLET_FIELD
+#undef BEAMLET_TABLE
+
+}  // namespace wire
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
