@@ -23,6 +23,7 @@ target_compile_definitions(beamlet_chaos PUBLIC BEAMLET_CHAOS)
 target_include_directories(beamlet_chaos PUBLIC include src ${PROJECT_SOURCE_DIR})
 target_link_libraries(beamlet_chaos PUBLIC Threads::Threads PkgConfig::LIBUV
   PRIVATE beamlet_own_flags)
+set_target_properties(beamlet_chaos PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
 
 # What tests may reach beyond that: internal headers and libuv. The shims of the single header come
 # first, so that "sched/cell.hpp" leads to it and not to the tree.

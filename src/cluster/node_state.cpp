@@ -20,7 +20,7 @@ node_state::node_state(node_id self, ledger& resources, resource_names& names_of
 void node_state::step(event what, std::uint64_t now_ns, actions& out) {
   now_ns_ = now_ns;
   out_ = &out;
-  std::visit([&](auto&& e) { on(std::move(e)); }, std::move(what));
+  std::visit([&](auto& e) { on(std::move(e)); }, what);
   settle();
   expire();
   end_idle_workers();

@@ -38,7 +38,7 @@ void node_state::on(session_opened&& e) {
 
 void node_state::on(session_said&& e) {
   if (!sessions_.contains(e.session)) return;
-  std::visit([&](auto&& m) { said(e.session, std::move(m)); }, std::move(e.what));
+  std::visit([&](auto& m) { said(e.session, std::move(m)); }, e.what);
 }
 
 void node_state::on(session_ended&& e) {

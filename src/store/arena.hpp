@@ -21,7 +21,7 @@ namespace store {
 inline constexpr std::uint64_t payload_alignment = 64;
 
 /// From this size on a payload starts on a page, so that a device may import it.
-inline constexpr std::uint64_t paged_from_bytes = 64 * 1024;
+inline constexpr std::uint64_t paged_from_bytes = std::uint64_t{64} << 10;
 
 /// Thread: one at a time.   Memory: some 16 bytes per page, and 300 per slab.
 class arena {
