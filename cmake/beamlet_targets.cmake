@@ -19,7 +19,7 @@ target_compile_options(beamlet_test_flags INTERFACE
 get_target_property(beamlet_sources beamlet SOURCES)
 add_library(beamlet_chaos STATIC EXCLUDE_FROM_ALL ${beamlet_sources})
 target_compile_features(beamlet_chaos PUBLIC cxx_std_20)
-target_compile_definitions(beamlet_chaos PUBLIC BEAMLET_CHAOS)
+target_compile_definitions(beamlet_chaos PUBLIC BEAMLET_CHAOS PRIVATE _FILE_OFFSET_BITS=64)
 target_include_directories(beamlet_chaos PUBLIC include src ${PROJECT_SOURCE_DIR})
 target_link_libraries(beamlet_chaos PUBLIC Threads::Threads PkgConfig::LIBUV
   PRIVATE beamlet_own_flags)

@@ -134,7 +134,7 @@ class box {
       if (!holds(e.id, e.where)) complain("spilled bytes are not the object's");
       const std::byte* payload = at(e.where);
       if (payload == nullptr) return;
-      auto head = st::make_spill_head(e.id, {payload, e.where.size});
+      auto head = st::make_spill_head(e.id, {payload, static_cast<std::size_t>(e.where.size)});
       file.resize(
           std::max<std::size_t>(file.size(), e.offset + st::spill_record_bytes(e.where.size)));
       std::copy(head.begin(), head.end(), file.begin() + static_cast<std::ptrdiff_t>(e.offset));
