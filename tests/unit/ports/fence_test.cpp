@@ -14,11 +14,7 @@ namespace {
 using namespace beamlet;
 using word = std::atomic<std::uint32_t>;
 
-#if defined(__x86_64__)
-constexpr std::uint32_t fence_rounds = 50'000;
-#else
-constexpr std::uint32_t fence_rounds = 10'000;  // often under emulation
-#endif
+constexpr std::uint32_t fence_rounds = 10'000;
 
 struct alignas(128) line {
   word value{0};
