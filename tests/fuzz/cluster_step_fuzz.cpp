@@ -14,9 +14,9 @@
 namespace {
 using namespace beamlet;
 
-class reader {
+class choices {
  public:
-  reader(const std::uint8_t* data, std::size_t size) : at_(data), left_(size) {}
+  choices(const std::uint8_t* data, std::size_t size) : at_(data), left_(size) {}
   bool done() const { return left_ == 0; }
   unsigned below(unsigned bound) {
     if (left_ == 0) return 0;
@@ -48,7 +48,7 @@ class reader {
   std::size_t left_;
 };
 
-wire::call any_call(reader& in) {
+wire::call any_call(choices& in) {
   wire::call c;
   c.kind = static_cast<wire::call_kind>(in.below(3));
   c.task = in.id();
@@ -74,7 +74,7 @@ wire::call any_call(reader& in) {
   return c;
 }
 
-wire::to_agent any_message(reader& in) {
+wire::to_agent any_message(choices& in) {
   switch (in.below(13)) {
     case 0: return wire::publish{in.id()};
     case 1: return wire::fulfil{in.id(), in.value()};
@@ -95,7 +95,7 @@ wire::to_agent any_message(reader& in) {
   }
 }
 
-cluster::event any_event(reader& in) {
+cluster::event any_event(choices& in) {
   const std::uint32_t session = 1 + in.below(3);
   switch (in.below(16)) {
     case 0: return cluster::session_opened{session, 1, in.below(3), in.below(4)};
@@ -120,7 +120,7 @@ cluster::event any_event(reader& in) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  reader in(data, size);
+  choices in(data, size);
   ledger resources;
   const quantity cpus[] = {{resource::cpu, amount_per_unit}};
   BEAMLET_ASSERT(resources.grow(cpus), "a ledger of one cpu");
