@@ -99,7 +99,7 @@ struct context {
   std::atomic<function_counter*> table{nullptr};
   std::uint32_t table_size = 0;
   std::mutex table_lock;  // held while the table moves and while it is read from elsewhere
-  timeline_ring* timeline = nullptr;  // null: off
+  timeline_ring* timeline = nullptr;    // null: off
   std::atomic<std::uint32_t> ticks{0};  // picks of work; thieves look at how fast they go
   std::uint32_t tick() noexcept {
     std::uint32_t now = ticks.load(std::memory_order_relaxed) + 1;
