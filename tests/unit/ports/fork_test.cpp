@@ -3,29 +3,16 @@
 // none.
 #include <doctest/doctest.h>
 
-#include <cstdio>
-
-#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "ports/threads.hpp"
 #include "ports/uv/uv_port.hpp"
+#include "tests/unit/ports/in_child.hpp"
 #include "tests/unit/ports/running.hpp"
 
 namespace {
 using namespace beamlet;
-
-template <class Body>
-int in_child(Body body) {
-  std::fflush(nullptr);  // or the child may print what its parent has not yet
-  pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) _exit(body());
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 TEST_CASE("a fork has another generation, process and thread number, the parent keeps its own") {
   std::uint32_t generation = ports::fork_generation();
@@ -38,7 +25,7 @@ TEST_CASE("a fork has another generation, process and thread number, the parent 
     if (ports::thread::current_id() == id) return 3;
     return 0;
   };
-  CHECK(in_child(look) == 0);
+  CHECK(in_forked_process(look) == 0);
   CHECK(ports::fork_generation() == generation);
   CHECK(ports::process_id() == process);
 }
@@ -47,12 +34,12 @@ TEST_CASE("a fork of a fork has yet another generation") {
   std::uint32_t first = ports::fork_generation();
   auto look = [&] {
     std::uint32_t second = ports::fork_generation();
-    return in_child([&] {
+    return in_forked_process([&] {
       std::uint32_t third = ports::fork_generation();
       return third == second || third == first ? 1 : 0;
     });
   };
-  CHECK(in_child(look) == 0);
+  CHECK(in_forked_process(look) == 0);
 }
 
 TEST_CASE("a fork does not wait for the threads of its parent") {
@@ -64,7 +51,7 @@ TEST_CASE("a fork does not wait for the threads of its parent") {
     waiter.thread().join();
     return waiter.thread().joinable() ? 1 : 0;
   };
-  CHECK(in_child(join) == 0);
+  CHECK(in_forked_process(join) == 0);
   CHECK(waiter.thread().joinable());
   stop.store(1);
   ports::wake_all(stop);
@@ -80,7 +67,7 @@ TEST_CASE("a fork that destroys its parent's port leaves the parent's at work") 
     port.reset();
     return 0;
   };
-  CHECK(in_child(destroy) == 0);
+  CHECK(in_forked_process(destroy) == 0);
   port->turn(ports::forever);
   port->wake();
   port->turn(ports::forever);
@@ -100,7 +87,7 @@ TEST_CASE("a fork that closes its parent's guest never hears of it again") {
     uv_run(&loop, UV_RUN_NOWAIT);
     return calls == 0 ? 0 : 2;
   };
-  CHECK(in_child(destroy) == 0);
+  CHECK(in_forked_process(destroy) == 0);
   port->keep_alive(true);
   while (calls == 0) uv_run(&loop, UV_RUN_ONCE);
   port->close();
@@ -114,7 +101,7 @@ TEST_CASE("the heavy fence holds in a fork") {
     ports::heavy_fence();
     return 0;
   };
-  CHECK(in_child(fence) == 0);
+  CHECK(in_forked_process(fence) == 0);
 }
 
 }  // namespace

@@ -135,6 +135,32 @@ TEST_CASE("a get that only the caller's loop could serve is refused") {
   }
 }
 
+struct sleeper {
+  async<void> nap() { co_await sleep_for(1h); }
+  void touch() {}
+};
+
+TEST_CASE("a full mailbox that only the caller's loop could empty is refused") {
+  own_loop loop;
+  {
+    runtime rt = start({.workers = 0, .uv_loop = loop.get()});
+    auto asleep = rt.actor<sleeper>()
+                      .options({.mailbox_capacity = 1, .mailbox_policy = mailbox_policy::block})
+                      .remote();
+    auto inside = rt.task([](actor_handle<sleeper> a) {
+                      a.send(&sleeper::nap);
+                      ref<void> last;
+                      for (int i = 0; i < 10 && !last.ready(); ++i) last = a.call(&sleeper::touch);
+                      return outcome_of(this_task::runtime().get(last));
+                    }).remote(asleep);
+    loop.run_until(inside);
+    auto got = rt.get(inside);
+    REQUIRE(!got.has_value());
+    CHECK(got.error() == errc::would_block);
+    CHECK(mentions(got.error().message(), "mailbox"));
+  }
+}
+
 TEST_CASE("other threads wait for what the caller's loop runs") {
   own_loop loop;
   {
