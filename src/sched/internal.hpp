@@ -35,8 +35,8 @@ void wake_parked(scheduler& home) noexcept;
 bool take_newest(context& here, cell& entry) noexcept;
 
 // spare.cpp
-/// A worker blocks: another thread may take its core.
-void start_spare(scheduler& home) noexcept;
+/// Workers wait in a get: another thread takes a core of theirs. False: none started.
+bool start_spare(scheduler& home) noexcept;
 void retire_spare(worker& spare) noexcept;
 
 // coroutine.cpp

@@ -64,16 +64,15 @@ park_guard::park_guard(context& here, const cell* want, const actor_core* actor,
   counters::raise(here.count.parked);
   if (!counts_) return;
   chaos::point(chaos::place::park_before_announce);
-  int left = home.active.fetch_sub(1, std::memory_order_seq_cst) - 1;
-  if (left == 0) home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
+  std::uint64_t seen = home.idle.fetch_add(scheduler::parked_worker, std::memory_order_seq_cst) +
+                       scheduler::parked_worker;
   ports::heavy_fence();
-  if (left < static_cast<int>(home.workers_wanted) && home.has_work()) start_spare(home);
+  if (scheduler::missing(seen) > 0 && home.has_work()) start_spare(home);
 }
 
 park_guard::~park_guard() {
   scheduler& home = here_.home();
-  if (counts_ && home.active.fetch_add(1, std::memory_order_seq_cst) == 0)
-    home.idle.fetch_and(~scheduler::stalled, std::memory_order_seq_cst);
+  if (counts_) home.idle.fetch_sub(scheduler::parked_worker, std::memory_order_seq_cst);
   std::lock_guard hold(home.park_lock);
   (me_.previous != nullptr ? me_.previous->next : home.parked) = me_.next;
   if (me_.next != nullptr) me_.next->previous = me_.previous;

@@ -134,10 +134,8 @@ result<void> scheduler::start_threads() {
   }
   if (solo) return {};
   for (unsigned i = 0; i < workers_wanted; ++i) {
-    active.fetch_add(1, std::memory_order_relaxed);
     auto started = start_worker_thread(*workers[i]);
     if (started.has_value()) continue;
-    active.fetch_sub(1, std::memory_order_relaxed);
     stop({});
     return started;
   }

@@ -82,8 +82,7 @@ class scheduler final : public scheduler_face {
     chaos::point(chaos::place::wake_before_look);
     ports::light_fence();
     std::uint64_t seen = idle.load(std::memory_order_relaxed);
-    if ((seen & (sleepers_mask | stalled)) != 0 && (seen & searchers_mask) == 0)
-      wake_somebody(seen);
+    if (wants_help(seen)) wake_somebody(seen);
   }
   void wake_somebody(std::uint64_t seen) noexcept;
   void wake_all() noexcept;
@@ -146,7 +145,15 @@ class scheduler final : public scheduler_face {
 
   static constexpr std::uint64_t sleeper = 1, sleepers_mask = 0xffff;
   static constexpr std::uint64_t searcher = 1 << 16, searchers_mask = 0xffff0000;
-  static constexpr std::uint64_t stalled = std::uint64_t{1} << 32;
+  static constexpr std::uint64_t parked_worker = std::uint64_t{1} << 32;
+  /// How many workers short of `workers_wanted` run; below 0 while spares outnumber the parked.
+  static int missing(std::uint64_t idle) noexcept {
+    return static_cast<int>(static_cast<std::int64_t>(idle) >> 32);
+  }
+  /// Nobody searches, and somebody sleeps or is to be replaced.
+  static bool wants_help(std::uint64_t idle) noexcept {
+    return (idle & searchers_mask) == 0 && ((idle & sleepers_mask) != 0 || missing(idle) > 0);
+  }
 
   scheduler_options options;
   logger log;
@@ -167,7 +174,6 @@ class scheduler final : public scheduler_face {
   // parked gets (wait.cpp)
   std::mutex park_lock;
   parked_get* parked = nullptr;
-  std::atomic<int> active{0};  // worker threads neither parked in a get nor retired
   std::mutex spares_lock;
 
   // the loop

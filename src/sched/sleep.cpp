@@ -25,8 +25,9 @@ void scheduler::wake_somebody(std::uint64_t seen) noexcept {
   if ((seen & sleepers_mask) != 0) {
     epoch.fetch_add(1, std::memory_order_seq_cst);
     ports::wake_one(epoch);
-  } else if ((seen & stalled) != 0) {
-    wake_parked(*this);  // every worker waits in a get: one of them can claim what has just come
+  } else if (missing(seen) > 0 && !start_spare(*this)) {
+    // Does every worker wait in a get, then one of them can claim what has just come.
+    if (missing(seen) == static_cast<int>(workers_wanted)) wake_parked(*this);
   }
 }
 
@@ -52,9 +53,7 @@ void worker::thread_main() noexcept {
   bool stopping = false;
   while (!stopping) {
     // A spare leaves when those it stood in for are back.
-    if (spare &&
-        home.active.load(std::memory_order_relaxed) > static_cast<int>(home.workers_wanted))
-      break;
+    if (spare && scheduler::missing(home.idle.load(std::memory_order_relaxed)) < 0) break;
     if (!run_one()) stopping = !rest();
   }
   if (spare) retire_spare(*this);
@@ -84,9 +83,7 @@ bool worker::rest() noexcept {
     // Nobody searches any more: what else has come is somebody else's, who may have lost a race for
     // it to us.
     std::uint64_t after = before - leave;
-    if ((after & scheduler::searchers_mask) == 0 && (after & scheduler::sleepers_mask) != 0 &&
-        home.has_work())
-      home.wake_somebody(after);
+    if (scheduler::wants_help(after) && home.has_work()) home.wake_somebody(after);
     found_ns_ = home.port->now_ns();
     x->ops->enter(here, *x);
     return true;

@@ -19,44 +19,43 @@ void publish_slot(scheduler& home, unsigned index) {
 
 }  // namespace
 
-void start_spare(scheduler& home) noexcept {
-  if (home.now.load(std::memory_order_relaxed) == phase::stopped) return;
+bool start_spare(scheduler& home) noexcept {
   unsigned first = home.workers_wanted, last = first + home.options.spare_threads_max;
   for (unsigned i = first; i < last; ++i) {
     worker& w = *home.workers[i];
     bool asleep = false;
-    if (!w.awake.compare_exchange_strong(asleep, true, std::memory_order_acq_rel)) continue;
+    if (w.awake.load(std::memory_order_relaxed) ||
+        !w.awake.compare_exchange_strong(asleep, true, std::memory_order_acq_rel))
+      continue;
     chaos::point(chaos::place::spare_before_start);
-    publish_slot(home, i);
-    home.active.fetch_add(1, std::memory_order_seq_cst);
-    home.idle.fetch_and(~scheduler::stalled, std::memory_order_seq_cst);
     std::lock_guard hold(home.spares_lock);
+    // A stop joins those that it finds under this lock, so none may start later.
+    if (home.now.load(std::memory_order_relaxed) == phase::stopped) return false;
+    publish_slot(home, i);
+    home.idle.fetch_sub(scheduler::parked_worker, std::memory_order_seq_cst);
     if (w.thread.joinable()) w.thread.join();  // it has retired already
     auto started = home.start_worker_thread(w);
-    if (started.has_value()) return;
-    w.awake.store(false,
-                  std::memory_order_release);  // no thread to be had: the claim rule has to do
+    if (started.has_value()) return true;
+    home.idle.fetch_add(scheduler::parked_worker, std::memory_order_seq_cst);
+    w.awake.store(false, std::memory_order_release);
     home.log.write(log_level::warning, error_layer::sched, home.port->now_ns(),
                    "no spare thread: " + started.error().describe());
-    if (home.active.fetch_sub(1, std::memory_order_seq_cst) == 1)
-      home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
-    return;
+    return false;  // the claim rule has to do
   }
+  return false;
 }
 
 void retire_spare(worker& w) noexcept {
   scheduler& home = w.home;
   chaos::point(chaos::place::spare_before_retire);
   // What is left in its queue belongs to nobody now: others take it.
-  if (home.active.fetch_sub(1, std::memory_order_seq_cst) == 1)
-    home.idle.fetch_or(scheduler::stalled, std::memory_order_seq_cst);
+  home.idle.fetch_add(scheduler::parked_worker, std::memory_order_seq_cst);
   while (cell* x = w.queue.pop()) home.push_foreign(nullptr, *x);
   flush_pool();
-  // The last worker may have parked meanwhile: then what came just now wakes a parked one.
   ports::heavy_fence();
+  // A worker may have parked meanwhile: what came just now looked to this one.
   std::uint64_t seen = home.idle.load(std::memory_order_seq_cst);
-  if ((seen & scheduler::stalled) != 0 && home.has_work()) home.wake_somebody(seen);
-  w.awake.store(false, std::memory_order_release);
+  if (scheduler::wants_help(seen) && home.has_work()) home.wake_somebody(seen);
 }
 
 worker* lease_helper(scheduler& home) noexcept {

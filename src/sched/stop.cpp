@@ -137,17 +137,17 @@ void scheduler::end_threads() noexcept {
   wake_all();
   for (auto& w : workers)
     if (!w->spare && w->thread.joinable()) w->thread.join();
-  for (;;) {  // a spare may still be starting
-    std::lock_guard hold(spares_lock);
-    for (auto& w : workers)
-      if (w->thread.joinable()) w->thread.join();
-    for (auto& t : blocking_pool) {
-      blocking_epoch.fetch_add(1, std::memory_order_seq_cst);
-      ports::wake_all(blocking_epoch);
-      if (t->thread.joinable()) t->thread.join();
-    }
-    blocking_pool.clear();
-    break;
+  decltype(blocking_pool) blocking;
+  {
+    std::lock_guard hold(spares_lock);  // a spare may still be starting; none does after this
+    blocking.swap(blocking_pool);
+  }
+  for (auto& w : workers)
+    if (w->thread.joinable()) w->thread.join();
+  for (auto& t : blocking) {
+    blocking_epoch.fetch_add(1, std::memory_order_seq_cst);
+    ports::wake_all(blocking_epoch);
+    if (t->thread.joinable()) t->thread.join();
   }
   loop_stop.store(1, std::memory_order_seq_cst);
   port->wake();

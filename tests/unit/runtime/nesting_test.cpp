@@ -31,6 +31,27 @@ TEST_CASE("blocking gets nest ten thousand deep") {
   }
 }
 
+TEST_CASE("work that comes while one worker waits in a get and the others are busy is run") {
+  for (int round = 0; round < 20; ++round) {
+    runtime rt = start({.workers = 2});
+    gate busy, leave, ran;
+    auto slow = rt.task([&] {
+                    busy.open();
+                    leave.wait();
+                    return 1;
+                  })
+                    .options({.name = "slow one"})
+                    .remote();
+    CHECK(busy.wait());
+    auto waiter = rt.task([](ref<int> r) { return *this_task::runtime().get(r); }).remote(slow);
+    while (!mentions(rt.dump(), "waits for slow one")) std::this_thread::yield();
+    rt.task([&] { ran.open(); }).remote();
+    CHECK(ran.wait());
+    leave.open();
+    CHECK(*rt.get(waiter) == 1);
+  }
+}
+
 TEST_CASE("past the stack's limit a get says that it is too deep, and the runtime lives") {
   for (unsigned workers : {2u, 0u}) {
     CAPTURE(workers);
