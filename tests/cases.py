@@ -51,7 +51,11 @@ def compare(word, plain, other, lines):
     for w, pattern, reason in lines:
         if w != word:
             continue
-        hits = {case for case in plain - other if matches(case.split(": ", 1)[1], pattern)}
+        hits = {
+            case
+            for case in plain - other
+            if matches(case.split(": ", 1)[1], pattern) or matches(case, pattern)
+        }
         explained |= hits
         report += [f"  left out: {case}  ({reason})" for case in sorted(hits)]
         if not hits:
