@@ -87,6 +87,10 @@ class scheduler final : public scheduler_face {
   void wake_somebody(std::uint64_t seen) noexcept;
   void wake_all() noexcept;
   bool has_work() const noexcept;
+  /// At least one worker runs something or looks for it.
+  bool somebody_awake() const noexcept {
+    return (idle.load(std::memory_order_relaxed) & sleepers_mask) < workers_wanted;
+  }
   /// A worker is about to sleep: after a while without work the pool gives memory back.
   void offer_trim() noexcept;
 

@@ -16,6 +16,8 @@ namespace sched {
 namespace {
 constexpr int search_rounds = 40;  // about 10 to 20 microseconds, half of them giving the core away
 constexpr int pauses_per_round = 30;
+constexpr std::uint64_t search_ns_max =
+    200'000;  // who got the core kept it: a searcher in name only
 constexpr std::uint64_t doze_ns = 1'000'000;
 constexpr std::uint64_t meagre_haul_ns = 5'000;
 constexpr unsigned meagre_max = 3;  // hauls in a row
@@ -76,7 +78,8 @@ bool worker::others_need_no_help() const noexcept {
 /// Searches for a while, then sleeps until something was queued. False: the scheduler has stopped.
 bool worker::rest() noexcept {
   std::atomic<std::uint64_t>& idle = home.idle;
-  bool meagre = home.port->now_ns() - found_ns_ < meagre_haul_ns;
+  std::uint64_t began_ns = home.port->now_ns();
+  bool meagre = began_ns - found_ns_ < meagre_haul_ns;
   meagre_ = meagre ? std::min(meagre_ + 1, meagre_max) : 0;
   auto found = [&](cell* x, std::uint64_t leave) {
     std::uint64_t before = idle.fetch_sub(leave, std::memory_order_seq_cst);
@@ -98,9 +101,12 @@ bool worker::rest() noexcept {
     for (int round = 0; round < search_rounds; ++round) {
       if (cell* x = find()) return found(x, scheduler::searcher);
       if ((needless = others_need_no_help())) break;
-      if (alone || round % 2 == 1) ports::yield();
-      else
+      if (alone || round % 2 == 1) {
+        ports::yield();
+        if (home.port->now_ns() - began_ns > search_ns_max) break;
+      } else {
         for (int i = 0; i < pauses_per_round; ++i) ports::pause();
+      }
     }
     std::uint32_t before = home.epoch.load(std::memory_order_acquire);
     idle.fetch_sub(scheduler::searcher, std::memory_order_seq_cst);

@@ -246,9 +246,9 @@ result<void> wait_helping(context& here, cell& want) noexcept {
 }
 
 result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns) noexcept {
-  for (int spins = 0; spins < spins_before_parking && deadline_ns == forever && !want.sealed();
-       ++spins)
-    ports::pause();
+  // A worker that is just being woken may come to this very core: it gets it at once.
+  bool spins = deadline_ns == forever && here.home().somebody_awake();
+  for (int i = 0; spins && i < spins_before_parking && !want.sealed(); ++i) ports::pause();
   while (!want.sealed()) {
     if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
     BEAMLET_TRY_VOID(park(here, want, want, next_look(here, deadline_ns), nullptr));
