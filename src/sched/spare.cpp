@@ -56,6 +56,7 @@ void retire_spare(worker& w) noexcept {
   // A worker may have parked meanwhile: what came just now looked to this one.
   std::uint64_t seen = home.idle.load(std::memory_order_seq_cst);
   if (scheduler::wants_help(seen) && home.has_work()) home.wake_somebody(seen);
+  w.awake.store(false, std::memory_order_release);  // who takes the slot joins this thread
 }
 
 worker* lease_helper(scheduler& home) noexcept {
