@@ -38,7 +38,9 @@ std::uint32_t current_user();
 
 /// One end of a connection.
 ///
-/// Thread: one at a time.   Lifetime: a fork has the connection too, and must only destroy it.
+/// Thread: one at a time for send(), flush() and unsent_bytes(), another one at a time for fill()
+/// and next(); none beside them for the rest.
+/// Lifetime: a fork has the connection too, and must only destroy it.
 class local_socket {
  public:
   /// Two ends that are connected with each other; one may be given to a child process.

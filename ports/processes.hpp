@@ -36,6 +36,10 @@ struct spawn_options {
   std::vector<given> descriptors;
   /// Processor time that ends the child with SIGXCPU; 0: no limit beyond this process's own.
   std::uint64_t cpu_seconds_max = 0;
+  /// Private, writable memory, past which the child's allocations fail; 0: no limit beyond this
+  /// process's own. What it shares with others does not count, stacks of threads count whole. A
+  /// kernel before 4.7 counts only a part. In force when spawn() has returned.
+  std::uint64_t memory_bytes_max = 0;
 };
 
 /// How a process ended.
@@ -50,6 +54,15 @@ struct process_end {
 
 /// For people: "ended with status 3", "was ended by signal 9 (SIGKILL)".
 std::string describe(const process_end& end);
+
+/// A name for the life of this process that no other process of this machine ever has: digits,
+/// letters and '-'. Empty where that cannot be known. For what a process leaves behind if it dies.
+///
+/// Thread: any.   Blocks: reads a few files of the kernel.
+std::string own_life();
+/// Whether the process that had this name has ended. False for one that cannot be seen from here:
+/// of another machine, of another container, of before the machine was started again.
+bool life_has_ended(const std::string& life);
 
 /// A child of this process.
 ///

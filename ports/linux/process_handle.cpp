@@ -71,6 +71,15 @@ int limit_cpu_seconds(int id, std::uint64_t seconds) {
   return prlimit(id, RLIMIT_CPU, &limit, nullptr) == 0 ? 0 : errno;
 }
 
+// Not RLIMIT_AS: that counts the objects which a worker maps to read, and what is only reserved.
+int limit_memory(int id, std::uint64_t bytes) {
+  rlimit limit{};
+  if (prlimit(id, RLIMIT_DATA, nullptr, &limit) != 0) return errno;
+  auto wanted = static_cast<rlim_t>(std::min<std::uint64_t>(bytes, RLIM_INFINITY - 1));
+  limit.rlim_max = limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  return prlimit(id, RLIMIT_DATA, &limit, nullptr) == 0 ? 0 : errno;
+}
+
 const char* own_program() {
   constexpr const char* path = "/proc/self/exe";
   return access(path, X_OK) == 0 ? path : nullptr;

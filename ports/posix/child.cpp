@@ -195,6 +195,9 @@ result<process> process::spawn(const spawn_options& options) {
   if (failed == 0 && options.cpu_seconds_max != 0) {
     failed = limit_cpu_seconds(made.id_, options.cpu_seconds_max);
   }
+  if (failed == 0 && options.memory_bytes_max != 0) {
+    failed = limit_memory(made.id_, options.memory_bytes_max);
+  }
   if (failed == 0 || failed == ESRCH) return made;
   return system_error("a child cannot be watched or limited", failed);  // and it ends with `made`
 }

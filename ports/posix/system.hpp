@@ -60,6 +60,8 @@ int wait_for_child(int id, int descriptor, int flags, siginfo_t& info);
 int signal_process(int descriptor, int signal);
 /// Bounds a child's processor time: SIGXCPU, and SIGKILL a second later. 0 or an errno.
 int limit_cpu_seconds(int id, std::uint64_t seconds);
+/// Bounds a child's private, writable memory: allocations past it fail. 0 or an errno.
+int limit_memory(int id, std::uint64_t bytes);
 /// How this program is named so that a child runs the same file, even where another one has taken
 /// its place; null where that is not known.
 const char* own_program();

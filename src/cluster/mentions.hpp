@@ -22,6 +22,14 @@ void for_each_mention(const wire::here& message, Fn&& fn) {
   for (const wire::object_here& object : message.objects) for_each_mention(object, fn);
 }
 
+/// With its value it is a `here` that nobody had to ask for; without, mere news.
+template <class Fn>
+void for_each_mention(const wire::sealed& message, Fn&& fn) {
+  if (!message.has_value) return;
+  fn(message.id);
+  for (const object_id& inner : message.what.contained) fn(inner);
+}
+
 /// Refs given as they are, refs inside inline arguments, and the objects with what they contain.
 /// Not the results, the task or the actor: those say where to deliver, and an actor must not hold
 /// itself.

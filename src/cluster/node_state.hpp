@@ -78,7 +78,8 @@ class node_state {
   void tell(std::uint32_t to, Message&& message);
   template <class Message>
   void tell_mentioning(std::uint32_t to, Message&& message);
-  void tell_if_ready(const object_id& id, const object& what, object::hold& who);
+  void tell_if_ready(const object_id& id, const object& what, object::hold& who,
+                     bool with_value = true);
   void refuse(std::uint32_t to, std::uint64_t ticket, error why);
   holder holder_of(std::uint32_t s) const { return {self_, s}; }
   bool minted_by(std::uint32_t s, const object_id& id) const;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "cluster/chaos.hpp"
 #include "cluster/errors.hpp"
 #include "cluster/node_state.hpp"
 #include "cluster/tell.hpp"
@@ -146,12 +147,20 @@ void node_state::said(std::uint32_t from, wire::name_actor&& m) {
   answer(m.actor, error());
 }
 
-void node_state::tell_if_ready(const object_id& id, const object& what, object::hold& who) {
+// An inline value goes along, but not to whom a message only mentioned the ref: nobody waits for it
+// there, and values inside values inside values have no end.
+void node_state::tell_if_ready(const object_id& id, const object& what, object::hold& who,
+                               bool with_value) {
   if (who.told) return;
   auto ended = actors_.find(id);
   if (what.what == object::state::sealed) {
+    who.told = true;  // before its own mention asks
     const error* failed = std::get_if<error>(&what.made.body);
-    tell(who.who.session, wire::sealed{.id = id, .why = failed != nullptr ? *failed : error()});
+    wire::sealed news{.id = id, .why = failed != nullptr ? *failed : error()};
+    news.has_value = with_value && std::holds_alternative<wire::bytes>(what.made.body);
+    if (news.has_value) news.what = what.made;
+    if (chaos::planted(chaos::bug::unmentioned)) tell(who.who.session, std::move(news));
+    else tell_mentioning(who.who.session, std::move(news));
   } else if (ended != actors_.end() && ended->second.at == actor::state::ended) {
     tell(who.who.session, wire::actor_ended{.actor = id, .why = ended->second.why});
   } else {

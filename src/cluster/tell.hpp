@@ -30,7 +30,7 @@ void node_state::tell_mentioning(std::uint32_t to, Message&& message) {
   for (const object_id& id : shown) objects_.hold_of(holder_of(to), id).told = true;
   // News of what was only mentioned comes after the message that says what it is about.
   for (const object_id& id : mentioned)
-    tell_if_ready(id, *objects_.find(id), objects_.hold_of(holder_of(to), id));
+    tell_if_ready(id, *objects_.find(id), objects_.hold_of(holder_of(to), id), false);
 }
 
 }  // namespace cluster

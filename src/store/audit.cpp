@@ -96,6 +96,7 @@ std::string store::audit() const {
   }
   for (const auto& [id, file] : files_) {
     u.spill_files += file.bytes;
+    if (!file.writing.empty()) u.spilling += file.bytes;
     if (file.writing.empty() && records[id] != file.records) return "records of a spill file";
   }
   if (leased != used_.leased || !(u == used_)) return "what is counted in all differs";

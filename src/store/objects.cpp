@@ -154,6 +154,7 @@ void store::spill_written(file_id file, const result<void>& how) {
   if (it == files_.end() || it->second.writing.empty()) return;
   auto batch = std::exchange(it->second.writing, {});
   --spills_in_flight_;
+  used_.spilling -= it->second.bytes;
   if (how.has_value()) spill_trouble_ = {};
   else add_trouble(spill_trouble_, how.error(), now_);
   std::uint64_t offset = 0;

@@ -45,6 +45,7 @@ struct usage {
   std::uint64_t evictable = 0;    ///< of those, what can go at once
   std::uint64_t spilled = 0;      ///< objects on disk, also those in memory as well
   std::uint64_t spill_files = 0;  ///< spill files, with records that nobody needs any more
+  std::uint64_t spilling = 0;     ///< of those files, what is being written now
   std::uint64_t objects = 0;      ///< how many
   std::uint64_t waiting = 0;      ///< how many requests
   friend bool operator==(const usage&, const usage&) = default;

@@ -140,11 +140,14 @@ bool store::evict_own(session_id owner, std::uint64_t bytes, bool paged, spot& o
   }
 }
 
-/// Whether evicting what is clean would empty it, and its end help `owner`.
-bool store::may_drain(const segment& s, session_id owner, std::uint64_t shared_left) const {
-  if (!s.is_live() || s.kind != backing::memory || !s.leases.empty()) return false;
-  if (s.clean.count() != s.objects.size()) return false;
-  return owner == shared || s.owner != shared || shared_left >= limits_.shared_bytes + s.size;
+/// What `owner` gains where evicting what is clean empties a segment, so that it can end. Sessions
+/// gain nothing of what is kept for the shared segments, as which those of dead ones count.
+std::uint64_t store::drained(const segment& s, session_id owner, std::uint64_t shared_left) const {
+  if (!s.is_live() || s.fresh || s.kind != backing::memory || !s.leases.empty()) return 0;
+  if (s.clean.count() != s.objects.size()) return 0;
+  if (owner == shared || s.owner != shared) return s.size;
+  const std::uint64_t free = shared_left - std::min(shared_left, limits_.shared_bytes);
+  return std::min(s.size, free);
 }
 
 /// Ends segments that only hold what can go, where their end makes room for `bytes`. True: wait.
@@ -164,9 +167,10 @@ bool store::drain_others(session_id owner, std::uint64_t bytes) {
   });
   for (segment* s : all) {
     if (coming >= bytes) break;
-    if (!may_drain(*s, owner, shared_left)) continue;
+    const std::uint64_t gain = drained(*s, owner, shared_left);
+    if (gain == 0) continue;
     if (s->owner == shared) shared_left -= s->size;
-    coming += s->size;
+    coming += gain;
     chosen.push_back(s);
   }
   if (coming < bytes || segment_trouble_[0].until > now_) return false;
@@ -241,6 +245,7 @@ bool store::write_batch(session_id owner, std::uint64_t bytes, bool any) {
   file.records = static_cast<std::uint32_t>(batch.entries.size());
   for (const spill_entry& entry : batch.entries) file.writing.push_back(entry.id);
   used_.spill_files += offset;
+  used_.spilling += offset;
   ++spills_in_flight_;
   actions_.push_back(std::move(batch));
   return true;

@@ -26,6 +26,7 @@ struct segment {
   session_id owner = shared;
   backing kind = backing::memory;
   phase now = phase::making;
+  bool fresh = true;  ///< since the last advance(): who asked for it has the first try
   std::uint64_t size = 0;
   arena memory;
   std::map<std::uint64_t, std::uint64_t> leases;  ///< offset to size

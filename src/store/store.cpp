@@ -23,6 +23,8 @@ store::~store() = default;
 
 void store::advance(base::time_ns now_ns) {
   now_ = std::max(now_, now_ns);
+  for (auto& [id, s] : segments_)
+    if (s->is_live()) s->fresh = false;
   for (auto& lane : lanes_) std::erase_if(lane, [&](request& r) { return has_expired(r); });
   std::erase_if(admitted_, [&](request& r) { return has_expired(r); });
 }
@@ -42,6 +44,9 @@ base::time_ns store::next_ns() const {
   for (const request& r : admitted_) next = std::min(next, r.deadline_ns);
   for (const trouble* t : {&spill_trouble_, &segment_trouble_[0], &segment_trouble_[1]})
     if (waiting && t->until > now_) next = std::min(next, t->until);
+  // Others may have it then; nothing else need happen before.
+  for (const auto& [id, s] : segments_)
+    if (waiting && s->fresh && s->is_idle()) next = now_;
   return next;
 }
 

@@ -172,7 +172,7 @@ class store {
   bool reclaim(session_id owner, std::uint64_t bytes, request& r, spot& out);
   bool evict_own(session_id owner, std::uint64_t bytes, bool paged, spot& out);
   bool drain_others(session_id owner, std::uint64_t bytes);
-  bool may_drain(const segment& s, session_id owner, std::uint64_t shared_left) const;
+  std::uint64_t drained(const segment& s, session_id owner, std::uint64_t shared_left) const;
   std::uint64_t budget_left(session_id owner, backing kind) const;
   void press(request& r);
   bool spill_for(session_id owner, std::uint64_t bytes);

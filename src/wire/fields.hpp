@@ -65,7 +65,8 @@ BEAMLET_TABLE(object_here, BEAMLET_FIELD(id), BEAMLET_FIELD(what));
 // -- session to agent
 
 BEAMLET_TABLE(hello, BEAMLET_FIELD(version), BEAMLET_FIELD(functions_hash),
-              BEAMLET_FIELD(program, limits::name_bytes_max), BEAMLET_FIELD(worker));
+              BEAMLET_FIELD(program, limits::name_bytes_max), BEAMLET_FIELD(worker),
+              BEAMLET_FIELD(slots));
 BEAMLET_TABLE(publish, BEAMLET_FIELD(id));
 BEAMLET_TABLE(fulfil, BEAMLET_FIELD(id), BEAMLET_FIELD(made));
 BEAMLET_TABLE(hold, BEAMLET_FIELD(id));
@@ -93,7 +94,8 @@ BEAMLET_TABLE(bye);
 BEAMLET_TABLE(welcome, BEAMLET_FIELD(node), BEAMLET_FIELD(boot), BEAMLET_FIELD(session),
               BEAMLET_FIELD(inline_max));
 BEAMLET_TABLE(refused, BEAMLET_FIELD(ticket), BEAMLET_FIELD(why), BEAMLET_FIELD(fatal));
-BEAMLET_TABLE(sealed, BEAMLET_FIELD(id), BEAMLET_FIELD(why));
+BEAMLET_TABLE(sealed, BEAMLET_FIELD(id), BEAMLET_FIELD(why), BEAMLET_FIELD(has_value),
+              BEAMLET_FIELD(what));
 BEAMLET_TABLE(here, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects, limits::ids_max));
 BEAMLET_TABLE(leased, BEAMLET_FIELD(ticket), BEAMLET_FIELD(where));
 BEAMLET_TABLE(new_segment, BEAMLET_FIELD(segment), BEAMLET_FIELD(size), BEAMLET_FIELD(writable));

@@ -85,6 +85,14 @@ inline const char* fault_of(const argument& a) noexcept {
   return a.inline_value.empty() && a.contained.empty() ? nullptr
                                                        : "an argument that is object and value";
 }
+inline const char* fault_of(const sealed& s) noexcept {
+  const bytes* carried = std::get_if<bytes>(&s.what.body);
+  if (carried == nullptr) return "a value that is not inline";
+  if (!s.has_value)
+    return carried->empty() && s.what.contained.empty() ? nullptr
+                                                        : "a value that is said not to be";
+  return s.why.code() == errc::ok ? nullptr : "a value and an error";
+}
 inline const char* fault_of(const call_options& o) noexcept {
   return o.retries < -1 || o.restarts < -1 ? "less than no retries" : nullptr;
 }

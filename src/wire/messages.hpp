@@ -89,7 +89,8 @@ struct hello {
   std::uint32_t version = 0;
   std::uint64_t functions_hash = 0;  ///< of the registered functions: same binary, same hash
   std::string program;
-  bool worker = false;  ///< a worker process, started by the agent
+  bool worker = false;      ///< a worker process, started by the agent
+  std::uint32_t slots = 0;  ///< calls that it runs at a time
 };
 struct publish {  ///< a ref gets an id: pending, held by this session
   object_id id;
@@ -163,8 +164,9 @@ using to_agent =
 
 // -- agent to session
 //
-// Every id in `here` and `execute`, contained ones too, is a mention: the session holds it until it
-// releases it, naming how many mentions it has seen, so that a release and a new mention may cross.
+// Every id in `here`, `execute` and a `sealed` with its value, contained ones too, is a mention:
+// the session holds it until it releases it, naming how many mentions it has seen, so that a
+// release and a new mention may cross. cluster/mentions.hpp has the whole list.
 
 struct welcome {
   std::uint64_t node = 0;
@@ -178,7 +180,9 @@ struct refused {  ///< the command could not be done; the session goes on unless
 };
 struct sealed {  ///< a ref that this session holds is ready
   object_id id;
-  error why;  ///< errc::ok, or what making it failed with
+  error why;               ///< errc::ok, or what making it failed with
+  bool has_value = false;  ///< its value came along, so that it need not be asked for
+  value what{};            ///< inline, when it did; an error stays in `why`
 };
 struct object_here {
   object_id id;

@@ -41,3 +41,7 @@ TEST_CASE("the world of one box finds an object freed while a mention is on its 
 TEST_CASE("the world of one box finds the result of an old attempt") {
   CHECK(seed_that_finds(chaos::bug::late_result) != 0);
 }
+
+TEST_CASE("the world of one box finds a ref told with a value and not counted") {
+  CHECK(seed_that_finds(chaos::bug::unmentioned) != 0);
+}

@@ -82,3 +82,60 @@ TEST_CASE("the holder of a pending ref hears once that it is sealed") {
   b.say(2, wire::hold{b.id(1, 1)});
   CHECK(b.told<wire::sealed>(2).empty());
 }
+
+TEST_CASE("news of an inline value brings it along, and its refs are held by who is told") {
+  box b;
+  b.open(1);
+  b.open(2);
+  b.put(1, b.id(1, 1), inline_value());
+  b.say(1, wire::publish{b.id(1, 2)});
+  b.say(2, wire::hold{b.id(1, 2)});
+  b.say(1, wire::fulfil{b.id(1, 2), inline_value({b.id(1, 1)})});
+  auto told = b.told<wire::sealed>(2);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].has_value);
+  CHECK(std::get<wire::bytes>(told[0].what.body).size() == 8);
+  CHECK(told[0].what.contained == std::vector<object_id>{b.id(1, 1)});
+  // Who is only told of a ref within gets no value unasked: a chain of values has no end.
+  CHECK(told[1].id == b.id(1, 1));
+  CHECK_FALSE(told[1].has_value);
+
+  b.end(1);
+  b.say(2, wire::release{.id = b.id(1, 2), .mentions = 1});
+  CHECK_FALSE(b.state.exists(b.id(1, 2)));
+  CHECK(b.state.exists(b.id(1, 1)));  // its own hold, by the mention
+  b.say(2, wire::release{.id = b.id(1, 1), .mentions = 1});
+  CHECK(b.state.count().objects == 0);
+}
+
+TEST_CASE("a value that comes along holds its object though the release was on its way") {
+  box b;
+  b.open(1);
+  b.open(2);
+  b.say(1, wire::publish{b.id(1, 1)});
+  b.say(2, wire::hold{b.id(1, 1)});
+  b.say(1, wire::fulfil{b.id(1, 1), inline_value()});
+  REQUIRE(b.told<wire::sealed>(2).size() == 1);
+  b.say(1, wire::release{.id = b.id(1, 1), .mentions = 0});
+  b.say(2, wire::release{.id = b.id(1, 1), .mentions = 0});  // sent before it saw the news
+  CHECK(b.state.exists(b.id(1, 1)));
+  b.say(2, wire::release{.id = b.id(1, 1), .mentions = 1});
+  CHECK_FALSE(b.state.exists(b.id(1, 1)));
+}
+
+TEST_CASE("news of a stored value or a failure brings no value") {
+  box b;
+  b.open(1);
+  b.open(2);
+  for (std::uint64_t n : {1, 2}) {
+    b.say(1, wire::publish{b.id(1, n)});
+    b.say(2, wire::hold{b.id(1, n)});
+  }
+  b.say(1, wire::fulfil{b.id(1, 1), stored_value()});
+  REQUIRE(b.told<wire::sealed>(2).size() == 1);
+  CHECK_FALSE(b.told<wire::sealed>(2)[0].has_value);
+  b.say(1, wire::fulfil{b.id(1, 2), failure(errc::user_error)});
+  REQUIRE(b.told<wire::sealed>(2).size() == 1);
+  CHECK(b.told<wire::sealed>(2)[0].why == errc::user_error);
+  CHECK_FALSE(b.told<wire::sealed>(2)[0].has_value);
+}

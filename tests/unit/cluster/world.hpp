@@ -52,7 +52,8 @@ class world {
 
   std::string wrong;
   std::uint64_t trace = 0;
-  std::size_t answers = 0, executions = 0, deaths = 0, losses = 0, actors_made = 0, retries = 0;
+  std::size_t answers = 0, executions = 0, deaths = 0, losses = 0, actors_made = 0, retries = 0,
+              values_told = 0;
 
  private:
   void step(cluster::event what);

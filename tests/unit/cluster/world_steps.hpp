@@ -291,6 +291,10 @@ inline void world::deliver_to_client(client& c) {
     cluster::for_each_mention(*h, [&](const object_id& id) { saw(c, id); });
     for (const wire::object_here& o : h->objects) saw_value(o);
     answered(h->ticket);
+  } else if (const auto* s = std::get_if<wire::sealed>(&m)) {
+    cluster::for_each_mention(*s, [&](const object_id& id) { saw(c, id); });
+    if (s->has_value) saw_value({s->id, s->what});
+    values_told += s->has_value;
   } else if (const auto* r = std::get_if<wire::refused>(&m)) {
     if (r->ticket != 0) answered(r->ticket);
     else if (r->why.code() != errc::not_found) fail("refused: " + r->why.describe());
@@ -353,6 +357,7 @@ inline void world::check_truth() {
       if (p.agent_knows) must(id);
     for (const wire::to_session& m : c.from_agent) {
       if (const auto* h = std::get_if<wire::here>(&m)) cluster::for_each_mention(*h, must);
+      if (const auto* s = std::get_if<wire::sealed>(&m)) cluster::for_each_mention(*s, must);
       if (const auto* e = std::get_if<wire::execute>(&m)) cluster::for_each_mention(*e, must);
     }
   }

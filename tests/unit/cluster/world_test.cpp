@@ -6,7 +6,8 @@
 using cluster_world::world;
 
 TEST_CASE("in any order of events nothing held is freed and nothing is left at the end") {
-  std::size_t answers = 0, executions = 0, deaths = 0, losses = 0, actors = 0, retries = 0;
+  std::size_t answers = 0, executions = 0, deaths = 0, losses = 0, actors = 0, retries = 0,
+              told = 0;
   for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
     world w(seed);
     w.run(500);
@@ -18,6 +19,7 @@ TEST_CASE("in any order of events nothing held is freed and nothing is left at t
     losses += w.losses;
     actors += w.actors_made;
     retries += w.retries;
+    told += w.values_told;
   }
   // The seeds do reach what this is about.
   CHECK(answers > 5000);
@@ -26,6 +28,7 @@ TEST_CASE("in any order of events nothing held is freed and nothing is left at t
   CHECK(losses > 100);
   CHECK(actors > 500);
   CHECK(retries > 500);
+  CHECK(told > 1000);
 }
 
 TEST_CASE("one seed gives the same actions every time") {

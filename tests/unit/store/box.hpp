@@ -98,7 +98,10 @@ class box {
 
   /// Everything, until the store has nothing more to do.
   void settle() {
-    for (turn(); !owed.empty(); turn()) answer(0);
+    do {
+      pass(0);
+      for (turn(); !owed.empty(); turn()) answer(0);
+    } while (s.next_ns() <= now);
   }
 
   void pass(base::time_ns time) { s.advance(now += time); }

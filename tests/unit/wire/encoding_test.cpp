@@ -185,6 +185,18 @@ TEST_CASE("a message that contradicts itself is not encoded") {
   for (const submit& message : {by_ref_of_nothing, both, unnamed, negative, forever, no_kind})
     CHECK(code_of(message) == errc::invalid_argument);
   CHECK(code_of(unlease{{1, ~std::uint64_t{0}, 1}}) == errc::invalid_argument);
+
+  const value empty{bytes{}, {}};
+  for (const sealed& message :
+       {sealed{{}, {}, true, samples::stored_value()},
+        sealed{{}, {}, true, samples::failed_value()},
+        sealed{{}, {}, false, samples::inline_value()},
+        sealed{{}, {}, false, {bytes{}, {samples::id(1)}}},
+        sealed{{}, {}, false, samples::stored_value()}, sealed{{}, errc::cancelled, true, empty}}) {
+    auto encoded = encode(to_session(message));
+    REQUIRE_FALSE(encoded.has_value());
+    CHECK(encoded.error() == errc::invalid_argument);
+  }
 }
 
 TEST_CASE("texts of an error that are cut at their limit still arrive") {

@@ -148,7 +148,7 @@ inline std::vector<object_here> objects() {
 /// Every kind at least once, in the order of the variant; kinds with lists also without.
 inline std::vector<to_agent> to_agents() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
-  return {hello{0x01020304, top - 2, "program", true},
+  return {hello{0x01020304, top - 2, "program", true, 5},
           hello{},
           publish{id(1)},
           fulfil{id(2), inline_value()},
@@ -183,6 +183,8 @@ inline std::vector<to_session> to_sessions() {
           refused{3, failure(), true},
           sealed{id(1), errc::ok},
           sealed{id(2), error(static_cast<errc>(60000), static_cast<error_layer>(50000), -1)},
+          sealed{id(3), {}, true, inline_value()},
+          sealed{id(4), {}, true, {bytes{}, {}}},
           here{4, objects()},
           here{},
           leased{5, range(6)},
