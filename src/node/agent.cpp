@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's loops, and what sessions say.
+#include "node/agent.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "beamlet/base/panic.hpp"
+#include "node/agent_limits.hpp"
+#include "node/chaos.hpp"
+#include "wire/encoding.hpp"
+#include "wire/limits.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace node {
+
+namespace {
+std::string spill_folder_name(const agent_options& options) {
+  object_id id{.node = options.node, .boot = options.boot};
+  return spill_folder_prefix + id.to_string().substr(0, 24) + '-' + options.life;
+}
+
+spill_options spill_options_of(const agent_options& options, const outer_world& world) {
+  auto is_dead = [&world](const std::string& name) {
+    std::size_t life = std::string_view(spill_folder_prefix).size() + 25;
+    return name.starts_with(spill_folder_prefix) && name.size() > life &&
+           world.has_ended(name.substr(life));
+  };
+  return {.folder = options.spill_folder, .name = spill_folder_name(options), .is_dead = is_dead};
+}
+}  // namespace
+
+agent::agent(ports::port& port, outer_world& world, agent_options options)
+    : port_(port),
+      world_(world),
+      options_(std::move(options)),
+      logger_(options_.log, options_.log_level),
+      state_({.node = options_.node, .boot = options_.boot}, ledger_, names_, options_.limits),
+      store_(options_.store),
+      segments_(options_.fallback_folder),
+      files_(
+          port, *this, [this](const store::extent& where) { return segments_.bytes(where); },
+          spill_options_of(options_, world)) {
+  auto all = options_.resources;
+  all.emplace_back(names_.name(resource::cpu), options_.cpus);
+  for (const auto& [name, units] : all) {
+    auto id = names_.intern(name);
+    auto amount = parse_amount(units, name);
+    if (id.has_value() && amount.has_value()) {
+      const quantity more[] = {{.resource = *id, .amount = *amount}};
+      if (ledger_.grow(more)) continue;
+    }
+    logger_.write(log_level::error, error_layer::node, port_.now_ns(),
+                  "resource '" + name + "' is left out");
+  }
+  step(cluster::tick{});
+}
+
+agent::~agent() { BEAMLET_ASSERT(!busy(), "stop() and turns come before the agent's end"); }
+
+std::uint32_t agent::add_session(std::unique_ptr<session_link> link, std::uint64_t pool) {
+  std::uint32_t number = ++last_session_;
+  member& m = members_[number];
+  m.link = std::move(link);
+  m.pool = pool;
+  m.due_ns = port_.now_ns() + hello_ns_max;
+  return number;
+}
+
+// -- the loops
+
+void agent::step(cluster::event what) {
+  events_.push_back(std::move(what));
+  if (std::exchange(stepping_, true)) return;
+  while (!events_.empty()) {
+    cluster::actions out;
+    port_.note(events_.front().index());
+    state_.step(std::move(events_.front()), port_.now_ns(), out);
+    events_.pop_front();
+    // An answer that is known at once becomes the next event, behind these actions.
+    for (cluster::action& a : out) {
+      port_.note(16 + a.index());
+      std::visit([&](auto& each) { carry_out(std::move(each)); }, a);
+    }
+  }
+  stepping_ = false;
+}
+
+// Deadlines are counted from the store's idea of the time, which must not be that of the turn
+// before: a turn may last for hours.
+void agent::refresh_time() {
+  if (!std::exchange(fresh_, true)) store_.advance(port_.now_ns());
+}
+
+void agent::advance() {
+  if (stopped_) return;
+  fresh_ = false;
+  refresh_time();
+  const base::time_ns now = port_.now_ns();
+  if (timer_ns_ <= now) {
+    timer_ns_ = base::never_ns;
+    step(cluster::tick{});
+  }
+  for (std::uint32_t late : segments_.take_late(now))
+    expel(late, node_error(errc::timeout, "a segment that is gone was not unmapped in time"));
+  do {
+    pump_store();
+  } while (settle_members());
+  fresh_ = false;
+  closed_.clear();
+}
+
+base::time_ns agent::next_ns() const {
+  if (stopped_) return base::never_ns;
+  if (!closed_.empty()) return 0;
+  base::time_ns next = std::min({timer_ns_, store_.next_ns(), segments_.next_ns()});
+  for (const auto& [number, m] : members_) next = std::min(next, m.due_ns);
+  return next;
+}
+
+// -- what sessions say
+
+void agent::on_message(std::uint32_t session, wire::to_agent message) {
+  auto at = members_.find(session);
+  if (at == members_.end() || at->second.link == nullptr || at->second.left) return;
+  member& m = at->second;
+  ++heard_;
+  refresh_time();
+  port_.note(64 + message.index());
+  if (!m.open && !std::holds_alternative<wire::hello>(message))
+    return expel(session, node_error(errc::malformed, "the first message was not hello"));
+  std::visit([&](auto& each) { said(session, m, std::move(each)); }, message);
+}
+
+template <class Message>
+void agent::said(std::uint32_t from, member&, Message&& message) {
+  step(cluster::session_said{.session = from, .what = std::forward<Message>(message)});
+}
+
+error agent::check_hello(const member& m, const wire::hello& message) const {
+  if (m.open) return node_error(errc::malformed, "hello was said twice");
+  if (message.version != wire::format_version)
+    return node_error(errc::unsupported,
+                      "the program speaks version " + std::to_string(message.version) +
+                          ", the agent of this box version " +
+                          std::to_string(wire::format_version) + ": build both with one Beamlet");
+  if (message.worker != (m.pool != 0))
+    return node_error(errc::permission, "only a process that the agent started is a worker");
+  auto wanted = pool_hashes_.find(m.pool);
+  if (wanted != pool_hashes_.end() && wanted->second != message.functions_hash)
+    return node_error(errc::unsupported,
+                      "the program's file was replaced while it ran: its worker process has other "
+                      "functions; restart the program");
+  return {};
+}
+
+void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
+  if (error why = check_hello(m, message); why.code() != errc::ok)
+    return expel(from, std::move(why));
+  m.open = true;
+  m.due_ns = base::never_ns;
+  m.program = std::move(message.program);
+  store_.session_started(from);
+  tell(from, wire::welcome{.node = options_.node,
+                           .boot = options_.boot,
+                           .session = from,
+                           .inline_max = std::min<std::uint64_t>(options_.limits.inline_bytes_max,
+                                                                 wire::limits::inline_bytes_max)});
+  step(cluster::session_opened{.session = from,
+                               .functions_hash = message.functions_hash,
+                               .slots = std::min(message.slots, slots_max),
+                               .pool = m.pool});
+}
+
+void agent::said(std::uint32_t from, member& m, wire::lease&& message) {
+  auto [at, is_new] = m.leases.try_emplace(message.ticket);
+  if (!is_new)
+    return refuse(from, message.ticket, node_error(errc::invalid_argument, "the ticket is in use"));
+  at->second = ask(from, {.is_lease = true, .name = message.ticket, .objects = {}});
+  store_.lease(from, at->second, message.size, message.deadline_ns);
+}
+
+void agent::said(std::uint32_t from, member& m, wire::abandon&& message) {
+  auto leased = m.leases.find(message.ticket);
+  if (leased == m.leases.end())
+    return step(cluster::session_said{.session = from, .what = std::move(message)});
+  cancel(from, leased->second);
+  m.leases.erase(leased);
+}
+
+void agent::said(std::uint32_t from, member&, wire::unlease&& message) {
+  if (chaos::planted(chaos::bug::lost_unlease) && message.where.size % 8192 == 0) return;
+  auto done = store_.unlease(from, message.where);
+  if (!done.has_value()) refuse(from, 0, done.error());
+}
+
+void agent::said(std::uint32_t from, member&, wire::unpin&& message) {
+  if (chaos::planted(chaos::bug::lost_unpin) && message.objects.size() % 2 == 1) return;
+  store_.unpin(from, message.objects);
+}
+
+void agent::said(std::uint32_t from, member&, wire::mapped&& message) {
+  auto sealed = segments_.mapped(message.segment, from);
+  if (!sealed.has_value()) expel(from, sealed.error());
+}
+
+void agent::said(std::uint32_t from, member&, wire::unmapped&& message) {
+  segments_.unmapped(message.segment, from);
+}
+
+// What comes now is the end of the connection, and no accident.
+void agent::said(std::uint32_t, member& m, wire::bye&&) {
+  m.left = true;
+  m.due_ns = port_.now_ns() + ending_ns_max;
+}
+
+void agent::tell(std::uint32_t to, wire::to_session message, int segment) {
+  auto at = members_.find(to);
+  if (at == members_.end() || at->second.link == nullptr) return;
+  auto sent = at->second.link->send(std::move(message), segment);
+  if (!sent.has_value()) expel(to, sent.error());
+}
+
+void agent::refuse(std::uint32_t to, std::uint64_t ticket, error why) {
+  tell(to, wire::refused{.ticket = ticket, .why = std::move(why)});
+}
+
+void agent::drain() {
+  std::vector<std::uint32_t> all;
+  for (const auto& [number, m] : members_) all.push_back(number);
+  for (std::uint32_t number : all)
+    if (members_.at(number).open) tell(number, wire::drain{});
+}
+
+void agent::stop() {
+  stopped_ = true;
+  for (auto& [number, m] : members_)
+    if (m.link != nullptr) close_link(m);
+  closed_.clear();
+  files_.stop();
+}
+
+// -- seen from outside
+
+agent::status agent::look() const {
+  status all{.store = store_.used(), .counts = state_.count(), .sessions = {}};
+  for (const auto& [number, m] : members_)
+    all.sessions.push_back({.session = number,
+                            .pool = m.pool,
+                            .program = m.program,
+                            .ended = m.ended,
+                            .usage = store_.used(number)});
+  return all;
+}
+
+std::string agent::check() const {
+  std::string wrong = state_.check();
+  if (wrong.empty()) wrong = store_.audit();
+  if (!wrong.empty()) return wrong;
+  store::usage used = store_.used();
+  if (segments_.bytes_of(store::backing::memory) != used.memory ||
+      segments_.bytes_of(store::backing::file) != used.files)
+    return "there are other segments than the store knows";
+  std::size_t leases = 0, pin_sets = 0;
+  for (const auto& [key, r] : requests_) {
+    auto m = members_.find(key.first);
+    if (m == members_.end() || m->second.ended) return "a request of a session that has ended";
+    if (r.cancelled) continue;
+    ++(r.is_lease ? leases : pin_sets);
+  }
+  for (const auto& [number, m] : members_) leases -= m.leases.size();
+  if (leases != 0) return "a lease that nobody waits for, or the other way round";
+  if (pin_sets != pin_sets_.size()) return "a set of pins that nobody waits for";
+  // A session's ended process may still have them mapped, but must not be waited for.
+  for (const auto& [number, m] : members_)
+    if (m.ended && m.link != nullptr) return "a session has ended, and its link has not";
+  return {};
+}
+
+}  // namespace node
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The agent's numbers and errors.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "beamlet/base/error.hpp"
+#include "beamlet/base/time.hpp"
+#include "wire/limits.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace node {
+
+/// From the connection to `hello`: a program says it at once, but its box may be busy.
+inline constexpr base::time_ns hello_ns_max = 30'000'000'000;
+/// How long it is waited for the other half of an end: the signal after the connection's end, or
+/// the connection's end after that of the process (which a fork of it may put off for ever).
+inline constexpr base::time_ns ending_ns_max = 1'000'000'000;
+/// To unmap a segment of which nothing is in use any more.
+inline constexpr base::time_ns unmap_ns_max = 60'000'000'000;
+/// Calls that one program runs at a time; no program has so many threads.
+inline constexpr std::uint32_t slots_max = 1 << 16;
+/// Inline values of one message; the rest of it must fit as well.
+inline constexpr std::size_t inline_bytes_per_message_max = wire::limits::message_bytes_max / 2;
+/// An id with what describes its value.
+inline constexpr std::size_t object_here_bytes = 128;
+
+inline constexpr char spill_folder_prefix[] = "beamlet-";
+
+inline error node_error(errc code, std::string message) {
+  return error(code, error_layer::node,
+               {.message = std::move(message), .type = {}, .function = {}, .cause = {}});
+}
+
+}  // namespace node
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Test-only: bugs which the random sessions must catch. Without BEAMLET_CHAOS every call here is
+// nothing.
+
+#include <cstdint>
+
+#include "beamlet/config.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace node {
+namespace chaos {
+
+enum class bug : std::uint8_t {
+  none,
+  early_reuse,   ///< memory is used again when the connection has ended, not the process
+  unseen_place,  ///< a session is told of a place in a segment that it was not given
+  lost_unpin,    ///< pins that a session gives back are kept, now and then
+  lost_unlease,  ///< some leases, likewise
+};
+
+#ifdef BEAMLET_CHAOS
+inline bug planted_bug = bug::none;  ///< an agent belongs to one thread
+inline bool planted(bug which) noexcept { return planted_bug == which; }
+#else
+inline constexpr bool planted(bug) noexcept { return false; }
+#endif
+
+}  // namespace chaos
+}  // namespace node
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

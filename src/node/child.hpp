@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// How a program finds out that it was started by an agent: by an argument that the agent gives, and
+// a socket as descriptor 3. Both ends of that are here.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "beamlet/base/result.hpp"
+#include "node/socket_link.hpp"
+#include "ports/local_socket.hpp"
+#include "ports/processes.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace node {
+
+/// What a process that an agent started is for. It ends when its agent is gone
+/// (`agent_messages::on_lost`), whatever it does then: nobody would know of it.
+enum class child_role : std::uint8_t { worker };
+
+/// What the arguments of `main` say; none: the program was started by somebody else.
+///
+/// Thread: any.   Blocks: no.
+std::optional<child_role> child_role_of(int argc, char** argv);
+
+/// Takes descriptor 3 and speaks to the agent through it. What this process starts in turn does not
+/// get it.
+///
+/// REQUIRES: child_role_of() says that this is a child; called once.
+/// Errors: invalid_argument (somebody else gave such arguments: 3 is no socket), permission (one of
+/// another user), exhausted.
+result<std::unique_ptr<socket_agent_link>> connect_child(agent_messages& receiver);
+
+/// Says that `main` looks for a role before it does anything else: only then may an agent start
+/// this program again, because otherwise all of the program would run.
+///
+/// Thread: any.
+void mark_child_entry() noexcept;
+bool child_entry_exists() noexcept;
+
+struct child_process {
+  ports::process process;
+  ports::local_socket socket;  ///< to be made a socket_session_link
+};
+
+/// Starts this program again as `role`, with the changes and limits in `options`; `program` is its
+/// argv[0].
+///
+/// Thread: any.   Blocks: about a millisecond (process::spawn()).
+/// Errors: unsupported (no child entry, or no /proc), and those of process::spawn().
+result<child_process> spawn_child(child_role role, const std::string& program,
+                                  ports::spawn_options options);
+
+}  // namespace node
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the program says and asks.
+#include "node/session.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "node/link_error.hpp"
+#include "node/session_books.hpp"
+#include "node/session_keeper.hpp"
+#include "ports/threads.hpp"
+#include "wire/encoding.hpp"
+#include "wire/limits.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace node {
+
+namespace {
+base::time_ns time_after(base::time_ns start, base::time_ns span) {
+  return span > base::never_ns - start ? base::never_ns : start + span;
+}
+
+/// SipHash-2-4 of one word (J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF",
+/// 2012): who has some ids of a session cannot tell the next one.
+std::uint64_t siphash(const std::array<std::uint64_t, 2>& key, std::uint64_t word) {
+  std::uint64_t a = key[0] ^ 0x736f6d6570736575u, b = key[1] ^ 0x646f72616e646f6du;
+  std::uint64_t c = key[0] ^ 0x6c7967656e657261u, d = key[1] ^ 0x7465646279746573u;
+  auto rounds = [&](int count) {
+    while (count-- > 0) {
+      a += b, b = std::rotl(b, 13) ^ a, a = std::rotl(a, 32);
+      c += d, d = std::rotl(d, 16) ^ c;
+      a += d, d = std::rotl(d, 21) ^ a;
+      c += b, b = std::rotl(b, 17) ^ c, c = std::rotl(c, 32);
+    }
+  };
+  for (std::uint64_t part : {word, std::uint64_t{8} << 56}) {
+    d ^= part;
+    rounds(2);
+    a ^= part;
+  }
+  c ^= 0xff;
+  rounds(4);
+  return a ^ b ^ c ^ d;
+}
+}  // namespace
+
+session::session(session_host& host) : books_(std::make_shared<session_books>(host)) {}
+
+session::~session() { close(); }
+
+result<void> session::open(std::unique_ptr<agent_link> link, const session_options& options,
+                           base::time_ns timeout_ns) {
+  session_books& b = *books_;
+  base::time_ns until_ns = 0;
+  {
+    std::lock_guard hold(b.lock);
+    if (b.is_dead()) return b.dead;
+    BEAMLET_ASSERT(b.link == nullptr, "a session is opened once");
+    b.link = std::move(link);
+    b.now_ns = options.now_ns;
+    b.secret = options.secret;
+    until_ns = time_after(b.now_ns(), timeout_ns);
+    wire::hello hello{.version = wire::format_version,
+                      .functions_hash = options.functions_hash,
+                      .program = options.program,
+                      .worker = options.worker,
+                      .slots = options.slots};
+    b.post(std::move(hello));
+    ++b.waiting;
+  }
+  for (bool in_time = true;;) {
+    std::uint32_t seen = 0;
+    {
+      std::lock_guard hold(b.lock);
+      bool is_over = b.is_welcome || b.is_dead() || !in_time;
+      if (is_over) --b.waiting;
+      if (b.is_dead()) return b.dead;
+      if (b.is_welcome) return {};
+      if (is_over) break;
+      seen = b.news.load(std::memory_order_relaxed);
+    }
+    in_time = b.wait(b.news, seen, until_ns);
+  }
+  close();
+  return link_error(errc::timeout, "the agent did not answer in time");
+}
+
+void session::close() {
+  session_books& b = *books_;
+  std::shared_ptr<agent_link> last;
+  {
+    std::lock_guard hold(b.lock);
+    if (b.link != nullptr) b.post(wire::bye{});
+    if (!b.is_dead()) b.dead = error(errc::closed, error_layer::node);
+    last = std::exchange(b.link, nullptr);
+  }
+  b.end(error(), false);  // with the reason that is there
+}
+
+bool session::lost() const {
+  std::lock_guard hold(books_->lock);
+  return books_->is_dead();
+}
+
+std::uint64_t session::inline_max() const {
+  std::lock_guard hold(books_->lock);
+  return books_->welcome.inline_max;
+}
+
+bool session::behind() const {
+  std::lock_guard hold(books_->lock);
+  return !books_->backlog.empty();
+}
+
+void session::flush() {
+  std::lock_guard hold(books_->lock);
+  books_->drain();
+}
+
+// -- ids
+
+object_id session::mint() {
+  session_books& b = *books_;
+  std::uint64_t sequence = b.minted.fetch_add(1, std::memory_order_relaxed) + 1;
+  return {.node = b.welcome.node,
+          .boot = b.welcome.boot,
+          .session = b.welcome.session,
+          .sequence = sequence,
+          .guard = siphash(b.secret, sequence)};
+}
+
+void session::publish(const object_id& id) {
+  std::lock_guard hold(books_->lock);
+  books_->refs.retain(id);
+  books_->post(wire::publish{id});
+}
+
+void session::retain(const object_id& id) {
+  std::lock_guard hold(books_->lock);
+  if (books_->refs.retain(id)) books_->post(wire::hold{id});
+}
+
+void session::let_go(const object_id& id) {
+  std::lock_guard hold(books_->lock);
+  books_->refs.let_go(id);
+  books_->flush_if_many();
+}
+
+void session::fulfil(const object_id& id, made value) {
+  session_books& b = *books_;
+  std::lock_guard hold(b.lock);
+  std::vector<wire::extent> leases;
+  b.post(wire::fulfil{id, b.encode(std::move(value), leases)});
+  for (const wire::extent& lease : leases) b.give_back(lease);
+}
+
+// -- values
+
+std::uint64_t session::require(std::span<const object_id> objects, std::uint8_t urgency,
+                               base::time_ns deadline_ns, fetched then) {
+  session_books& b = *books_;
+  result<void> sent;
+  {
+    std::lock_guard hold(b.lock);
+    if (b.is_dead()) {
+      sent = b.dead;
+    } else if (objects.size() > wire::limits::ids_max) {
+      sent = link_error(errc::too_large, "more objects than one request may name (ids_max)");
+    } else if (b.requests.size() >= requests_max) {
+      sent = link_error(errc::queue_full, "too many requests wait for an answer (requests_max)");
+    } else {
+      std::vector<object_id> names(objects.begin(), objects.end());
+      std::uint64_t ticket = ++b.tickets;
+      sent = b.ask(wire::require{ticket, names, urgency, deadline_ns});
+      if (sent.has_value()) {
+        b.requests[ticket] = {.objects = std::move(names), .got = {}, .then = std::move(then)};
+        return ticket;
+      }
+    }
+  }
+  then(sent.error());
+  return 0;
+}
+
+bool session::abandon(std::uint64_t ticket) {
+  session_books& b = *books_;
+  std::unique_lock hold(b.lock);
+  auto unwanted = b.requests.extract(ticket);
+  if (unwanted.empty()) return false;
+  b.post(wire::abandon{ticket});
+  hold.unlock();
+  session_keeper::drop_all(unwanted.mapped().got);
+  return true;
+}
+
+result<std::vector<arrived>> session::fetch(std::span<const object_id> objects,
+                                            std::uint8_t urgency, base::time_ns timeout_ns) {
+  struct answer {
+    std::atomic<std::uint32_t> is_here{0};
+    const std::uint64_t waiter = ports::thread::current_id();
+    std::optional<result<std::vector<arrived>>> what;
+  };
+  session_books& b = *books_;
+  base::time_ns until_ns = time_after(b.now_ns(), timeout_ns);
+  auto box = std::make_shared<answer>();
+  std::uint64_t ticket =
+      require(objects, urgency, until_ns, [box](result<std::vector<arrived>> what) {
+        box->what.emplace(std::move(what));
+        box->is_here.store(1, std::memory_order_release);
+        if (ports::thread::current_id() != box->waiter) ports::wake_one(box->is_here);
+      });
+  if (!b.wait(box->is_here, 0, time_after(until_ns, b.grace_ns)) && abandon(ticket)) {
+    std::lock_guard hold(b.lock);
+    return b.is_dead() ? b.dead : link_error(errc::timeout, "the agent did not answer in time");
+  }
+  // Another thread is about to answer, if it has not.
+  while (box->is_here.load(std::memory_order_acquire) == 0)
+    ports::wait_on(box->is_here, 0, b.slice_ns);
+  return std::move(*box->what);
+}
+
+// -- memory
+
+result<block> session::allocate(std::uint64_t bytes, base::time_ns timeout_ns) {
+  session_books& b = *books_;
+  if (carver::rounded(bytes) == 0)
+    return link_error(errc::too_large, "no store has so many bytes at once");
+  session_books::lease_request mine{.bytes = bytes, .generous = true};
+  base::time_ns until_ns = base::never_ns;
+  std::unique_lock hold(b.lock);
+  if (!b.is_dead()) until_ns = time_after(b.now_ns(), timeout_ns);
+  for (bool in_time = true;;) {
+    std::optional<block> got = mine.got;
+    if (!got.has_value() && !b.is_dead()) got = b.carve(bytes);
+    result<void> failed;
+    if (b.is_dead()) failed = b.dead;
+    else if (mine.answered && !mine.generous) failed = mine.why;
+    else if (!in_time) failed = link_error(errc::timeout, "no memory came in time");
+    else if (!got.has_value()) failed = b.ask_for_lease(mine, until_ns);
+    if (got.has_value() || !failed.has_value()) {
+      b.forget_lease(mine);
+      if (got.has_value()) return *got;
+      return failed.error();
+    }
+    std::uint32_t seen = b.news.load(std::memory_order_relaxed);
+    ++b.waiting;
+    hold.unlock();
+    in_time = b.wait(b.news, seen, time_after(until_ns, b.grace_ns));
+    hold.lock();
+    --b.waiting;
+  }
+}
+
+void session::free(const block& unused) {
+  session_books& b = *books_;
+  std::lock_guard hold(b.lock);
+  BEAMLET_ASSERT(b.memory.is_building(unused.where), "a block is freed once, unless published");
+  auto kept = b.kept.extract(session_books::place_of(unused.where));
+  bool is_object = !kept.empty() && !kept.mapped().gone;
+  b.give_back(is_object ? b.memory.publish(unused.where, kept.mapped().size)
+                        : b.memory.free(unused.where));
+  b.unuse(unused.where.segment);
+}
+
+// -- calls
+
+result<void> session::submit(wire::call call) {
+  session_books& b = *books_;
+  std::vector<object_id> counted = call.results;
+  if (call.kind == wire::call_kind::create_actor) counted.push_back(call.actor);
+  std::lock_guard hold(b.lock);
+  BEAMLET_TRY_VOID(b.ask(wire::submit{std::move(call)}));
+  for (const object_id& id : counted) b.refs.retain(id);
+  return {};
+}
+
+void session::cancel(const object_id& task, bool force, bool recursive) {
+  std::lock_guard hold(books_->lock);
+  books_->post(wire::cancel{task, force, recursive});
+}
+
+void session::done(const object_id& task, std::uint32_t attempt, std::vector<made> results) {
+  session_books& b = *books_;
+  std::lock_guard hold(b.lock);
+  std::vector<wire::extent> leases;
+  wire::done message{.task = task, .attempt = attempt, .results = {}};
+  for (made& each : results) message.results.push_back(b.encode(std::move(each), leases));
+  b.post(std::move(message));
+  for (const wire::extent& lease : leases) b.give_back(lease);
+}
+
+void session::end_actor(const object_id& actor, bool kill) {
+  std::lock_guard hold(books_->lock);
+  books_->post(wire::end_actor{actor, kill});
+}
+
+void session::name_actor(const std::string& space, const std::string& name, const object_id& actor,
+                         bool create, std::function<void(object_id, error)> then) {
+  session_books& b = *books_;
+  result<void> sent;
+  {
+    std::lock_guard hold(b.lock);
+    std::uint64_t ticket = ++b.tickets;
+    sent = b.names_asked.size() < requests_max
+               ? b.ask(wire::name_actor{ticket, space, name, actor, create})
+               : link_error(errc::queue_full, "too many names were asked for (requests_max)");
+    if (sent.has_value()) {
+      b.names_asked[ticket] = std::move(then);
+      return;
+    }
+  }
+  then({}, sent.error());
+}
+
+}  // namespace node
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// An agent on the simulated port, and sessions that say what a test has them say. They map what
+// they are given, for real.
+
+#include <beamlet/base/bytes.hpp>
+
+#include <cstring>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "node/agent.hpp"
+#include "ports/sim/sim_port.hpp"
+#include "wire/encoding.hpp"
+
+namespace agent_test {
+
+namespace node = beamlet::node;
+namespace ports = beamlet::ports;
+namespace store = beamlet::store;
+namespace cluster = beamlet::cluster;
+namespace wire = beamlet::wire;
+using beamlet::errc;
+using beamlet::error;
+using beamlet::object_id;
+
+inline constexpr std::uint64_t functions = 99;
+inline constexpr std::uint64_t kib = 1024, mib = kib * kib;
+
+/// Byte `k` of an object, so that every object differs from every other one.
+inline std::byte byte_of(const object_id& id, std::uint64_t k) {
+  return static_cast<std::byte>(id.guard * 31 + id.sequence * 17 + k * 7 + (k >> 8));
+}
+
+/// One session, as the agent sees it, and what it has heard.
+struct client {
+  std::uint32_t number = 0;
+  std::uint64_t pool = 0;
+  bool connected = true;  ///< for the agent; false: it closed the link
+  bool reads = true;
+  bool maps_own = true;  ///< answers its own segment with `mapped`
+  bool unmaps = true;
+  std::map<std::uint32_t, ports::mapped_memory> maps;
+  std::map<std::uint32_t, bool> writable;
+  std::deque<wire::to_session> heard;
+  std::deque<wire::to_agent> outbox;
+  std::uint64_t minted = 0;
+
+  object_id mint() {
+    ++minted;
+    return {.node = 7, .boot = 3, .session = number, .sequence = minted, .guard = 1000 + number};
+  }
+  std::span<std::byte> at(const wire::extent& where) {
+    auto found = maps.find(where.segment);
+    if (found == maps.end() || where.offset + where.size > found->second.bytes()) return {};
+    return {found->second.data() + where.offset, static_cast<std::size_t>(where.size)};
+  }
+  void fill(const object_id& id, const wire::extent& where) {
+    std::uint64_t k = 0;
+    for (std::byte& b : at(where)) b = byte_of(id, k++);
+  }
+  bool reads_as(const object_id& id, const wire::extent& where) {
+    std::span<std::byte> bytes = at(where);
+    if (bytes.empty()) return false;
+    for (std::uint64_t k = 0; k < bytes.size(); ++k)
+      if (bytes[k] != byte_of(id, k)) return false;
+    return true;
+  }
+  /// The first message of this kind, taken out.
+  template <class Message>
+  std::optional<Message> take() {
+    for (auto it = heard.begin(); it != heard.end(); ++it)
+      if (auto* found = std::get_if<Message>(&*it)) {
+        Message message = std::move(*found);
+        heard.erase(it);
+        return message;
+      }
+    return std::nullopt;
+  }
+
+  void receive(wire::to_session message, int segment) {
+    if (const auto* made = std::get_if<wire::new_segment>(&message)) {
+      const auto bytes = static_cast<std::size_t>(made->size);
+      auto map = ports::map_shared_memory(segment, {.bytes = bytes, .writable = made->writable});
+      if (!map.has_value())
+        map = ports::map_shared_memory(segment,
+                                       {.bytes = bytes, .writable = made->writable, .file = true});
+      if (map.has_value()) maps[made->segment] = std::move(*map);
+      writable[made->segment] = made->writable;
+      if (made->writable && maps_own) outbox.push_back(wire::mapped{made->segment});
+    } else if (const auto* gone = std::get_if<wire::segment_gone>(&message)) {
+      if (!unmaps) return;
+      maps.erase(gone->segment);
+      outbox.push_back(wire::unmapped{gone->segment});
+      return;
+    }
+    heard.push_back(std::move(message));
+  }
+};
+
+class fake_link final : public node::session_link {
+ public:
+  explicit fake_link(std::shared_ptr<client> to) : to_(std::move(to)) {}
+  ~fake_link() override { to_->connected = false; }
+  beamlet::result<void> send(wire::to_session message, int segment) override {
+    if (!to_->connected) return errc::closed;
+    if (!to_->reads) return errc::queue_full;
+    to_->receive(std::move(message), segment);
+    return {};
+  }
+  void close() override { to_->connected = false; }
+
+ private:
+  std::shared_ptr<client> to_;
+};
+
+inline node::agent_options small_options() {
+  node::agent_options o;
+  o.node = 7;
+  o.boot = 3;
+  o.store.memory_bytes = 4 * mib;
+  o.store.shared_bytes = mib;
+  o.store.segment_bytes = mib;
+  o.store.spill_bytes = 64 * mib;
+  o.store.spill_batch_bytes_min = 256 * kib;
+  o.spill_folder = "/spill";
+  return o;
+}
+
+class box final : public node::outer_world {
+ public:
+  explicit box(node::agent_options options = small_options(), std::uint64_t seed = 1)
+      : port(seed), agent(std::make_unique<node::agent>(port, *this, std::move(options))) {}
+  ~box() { end(); }
+  box(const box&) = delete;
+  box& operator=(const box&) = delete;
+
+  void end() {
+    if (agent == nullptr) return;
+    agent->stop();
+    while (agent->busy()) port.turn(UINT64_MAX);
+    agent = nullptr;
+  }
+
+  /// Another agent on the same disk, with none of the sessions.
+  static void restart(box& b, node::agent_options options) {
+    b.end();
+    b.clients_.clear();
+    b.agent = std::make_unique<node::agent>(b.port, b, std::move(options));
+  }
+
+  void start_worker(const node::worker_wish& wish) override { wishes.push_back(wish); }
+  void kill_worker(std::uint32_t session) override { killed.push_back(session); }
+  bool has_ended(const std::string& life) const override { return life == "dead"; }
+
+  std::shared_ptr<client> connect(std::uint64_t pool = 0) {
+    auto made = std::make_shared<client>();
+    made->pool = pool;
+    made->number = agent->add_session(std::make_unique<fake_link>(made), pool);
+    return made;
+  }
+  /// One that has said hello and heard the welcome.
+  std::shared_ptr<client> open(std::uint64_t pool = 0) {
+    auto made = connect(pool);
+    say(*made, hello(pool != 0));
+    made->take<wire::welcome>();
+    return made;
+  }
+  static wire::hello hello(bool worker = false) {
+    wire::hello m;
+    m.version = wire::format_version;
+    m.functions_hash = functions;
+    m.program = "test";
+    m.worker = worker;
+    return m;
+  }
+
+  void say(client& from, wire::to_agent message) {
+    if (from.connected) agent->on_message(from.number, std::move(message));
+    settle();
+  }
+  /// All that happens without more time than the disk takes.
+  void settle() {
+    for (;;) {
+      agent->advance();
+      if (std::string wrong = agent->check(); complaint.empty() && !wrong.empty())
+        complaint = wrong;
+      bool sent = false;
+      for (auto& each : clients()) {
+        while (!each->outbox.empty()) {
+          wire::to_agent message = std::move(each->outbox.front());
+          each->outbox.pop_front();
+          if (each->connected) agent->on_message(each->number, std::move(message));
+          sent = true;
+        }
+      }
+      if (sent) continue;
+      if (!agent->busy()) return;
+      port.turn(UINT64_MAX);
+    }
+  }
+  void pass(std::uint64_t ns) {
+    const std::uint64_t until = port.now_ns() + ns;
+    while (port.now_ns() < until) {
+      port.turn(std::min(until, std::max(agent->next_ns(), port.now_ns() + 1)));
+      settle();
+    }
+  }
+  void die(client& who, int signal = 9) {
+    agent->on_closed(who.number, errc::closed);
+    agent->process_ended(who.number, signal, {});
+    settle();
+  }
+
+  std::vector<std::shared_ptr<client>>& clients() { return clients_; }
+  std::shared_ptr<client> join() {
+    clients_.push_back(open());
+    settle();
+    return clients_.back();
+  }
+
+  /// Leases, writes and publishes an object of so many bytes; its place.
+  wire::extent put(client& who, const object_id& id, std::uint64_t bytes) {
+    say(who, wire::lease{.ticket = ++ticket, .size = bytes});
+    auto leased = who.take<wire::leased>();
+    if (!leased.has_value()) return {};
+    wire::extent where = leased->where;
+    who.fill(id, {where.segment, where.offset, bytes});
+    say(who, wire::publish{id});
+    say(who, wire::fulfil{
+                 id, {.body = wire::extent{where.segment, where.offset, bytes}, .contained = {}}});
+    say(who, wire::unlease{where});
+    return {where.segment, where.offset, bytes};
+  }
+  /// What a require of one is answered with.
+  std::optional<wire::object_here> get(client& who, const object_id& id) {
+    say(who, wire::require{.ticket = ++ticket, .objects = {id}});
+    auto here = who.take<wire::here>();
+    if (!here.has_value() || here->objects.size() != 1) return std::nullopt;
+    return here->objects.front();
+  }
+
+  ports::sim_port port;
+  std::vector<node::worker_wish> wishes;
+  std::vector<std::uint32_t> killed;
+  std::string complaint;
+  std::uint64_t ticket = 0;
+  std::unique_ptr<node::agent> agent;
+
+ private:
+  std::vector<std::shared_ptr<client>> clients_;
+};
+
+}  // namespace agent_test

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions with a real agent in this process: what they keep and what its store counts are one.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "node/agent_thread.hpp"
+#include "ports/threads.hpp"
+#include "session_box.hpp"
+
+using namespace session_box;
+
+namespace {
+constexpr std::uint64_t mib = std::uint64_t{1} << 20, very_long = 600 * second;
+
+/// An agent's thread with room for three segments of 8 MiB, and two sessions of it.
+struct real_box {
+  real_box() : one(first), two(second_host) {
+    node::agent_thread_options options;
+    options.agent.node = 7;
+    options.agent.store.memory_bytes = 24 * mib;
+    options.agent.store.segment_bytes = 8 * mib;
+    options.agent.store.shared_bytes = 0;
+    auto started = node::agent_thread::start(std::move(options));
+    REQUIRE(started.has_value());
+    agent = std::move(*started);
+    for (node::session* each : {&one, &two}) {
+      auto link = agent->connect(*each);
+      REQUIRE(link.has_value());
+      auto opened = each->open(std::move(*link),
+                               {.functions_hash = 1,
+                                .program = "test",
+                                .worker = false,
+                                .slots = 0,
+                                .now_ns = now_ns,
+                                .secret = {1, 2}},
+                               very_long);
+      REQUIRE(opened.has_value());
+    }
+  }
+  static std::uint64_t now_ns() {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                          std::chrono::steady_clock::now().time_since_epoch())
+                                          .count());
+  }
+  /// All that was said is heard: what comes after it is answered.
+  void settle() {
+    for (node::session* each : {&one, &two}) {
+      each->flush();
+      CHECK(each->fetch({}, 0, very_long).has_value());
+    }
+  }
+  beamlet::store::usage used() {
+    std::atomic<std::uint32_t> is_done{0};
+    beamlet::store::usage found;
+    REQUIRE(agent
+                ->post([&](node::agent& a) {
+                  CHECK(a.check() == "");
+                  found = a.look().store;
+                  is_done = 1;
+                  ports::wake_one(is_done);
+                })
+                .has_value());
+    while (is_done == 0) ports::wait_on(is_done, 0, very_long);
+    return found;
+  }
+  static object_id put(node::session& from, std::uint64_t bytes, int mark) {
+    object_id id = from.mint();
+    from.publish(id);
+    auto block = from.allocate(bytes, very_long);
+    REQUIRE(block.has_value());
+    std::memset(block->data, mark, bytes);
+    from.fulfil(id, {.place = *block, .size = bytes});
+    // The agent has it now: nothing orders what two sessions say.
+    auto known = from.fetch(std::vector{id}, 0, very_long);
+    REQUIRE(known.has_value());
+    drop(*known);
+    return id;
+  }
+
+  std::unique_ptr<node::agent_thread> agent;
+  recorder first, second_host;
+  node::session one, two;
+};
+}  // namespace
+
+TEST_CASE("what one session puts the other reads, and nothing is left when both let go") {
+  real_box b;
+  auto work = [&](int mark) {
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      std::uint64_t bytes = 1 + i * 7919 * static_cast<std::uint64_t>(mark) % 500'000;
+      object_id id = real_box::put(b.one, bytes, mark);
+      auto got = (i % 2 == 0 ? b.one : b.two).fetch(std::vector{id}, 0, very_long);
+      b.one.let_go(id);
+      if (!got.has_value()) FAIL(got.error().describe());
+      REQUIRE((*got)[0].bytes.size == bytes);
+      for (std::uint64_t at : {std::uint64_t{0}, bytes / 2, bytes - 1})
+        REQUIRE((*got)[0].bytes.data[at] == static_cast<std::byte>(mark));
+      drop(*got);
+    }
+  };
+  std::thread beside([&] { work(1); });
+  work(2);
+  beside.join();
+  b.settle();
+  auto used = b.used();
+  CHECK(used.objects == 0);
+  CHECK(used.published == 0);
+  CHECK(used.pinned == 0);
+}
+
+TEST_CASE("a session that keeps idle memory gives it up when another one needs it") {
+  real_box b;
+  std::vector<object_id> all;
+  for (int i = 0; i < 40; ++i) all.push_back(real_box::put(b.one, 100'000, i));
+  for (const object_id& id : all) b.one.let_go(id);
+  b.settle();
+  REQUIRE(b.used().leased > 0);
+  for (int i = 0; i < 3; ++i) all.push_back(real_box::put(b.two, 8 * mib, i));
+  CHECK(b.first.pressure > 0);
+  CHECK(b.used().memory == 24 * mib);
+}
+
+TEST_CASE("values survive the session that put them, and its agent") {
+  real_box b;
+  object_id id = real_box::put(b.one, mib, 5);
+  auto got = b.two.fetch(std::vector{id}, 0, very_long);
+  REQUIRE(got.has_value());
+  b.one.close();
+  CHECK(b.two.fetch({}, 0, very_long).has_value());
+  CHECK(b.used().published == mib);
+  b.agent->stop();
+  CHECK(b.second_host.lost.size() == 1);
+  CHECK(b.first.lost.empty());
+  CHECK(b.two.allocate(mib, very_long).error().code() == errc::agent_lost);
+  CHECK((*got)[0].bytes.data[mib - 1] == std::byte{5});
+  drop(*got);
+}
