@@ -8,6 +8,9 @@
 #include <beamlet/base/log.hpp>
 #include <beamlet/base/result.hpp>
 #include <beamlet/runtime/actor.hpp>
+#include <beamlet/runtime/buffer.hpp>
+#include <beamlet/runtime/child.hpp>
+#include <beamlet/runtime/dlpack.hpp>
 #include <beamlet/runtime/options.hpp>
 #include <beamlet/runtime/progress.hpp>
 #include <beamlet/runtime/ref.hpp>
@@ -15,6 +18,7 @@
 #include <beamlet/runtime/runtime.hpp>
 #include <beamlet/runtime/scope.hpp>
 #include <beamlet/runtime/task.hpp>
+#include <beamlet/runtime/tensor.hpp>
 #include <beamlet/runtime/this_task.hpp>
 #include <beamlet/sched/async.hpp>
 #include <beamlet/version.hpp>

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "beamlet/runtime/runtime.hpp"
 #include "sched/scheduler.hpp"
@@ -11,11 +13,24 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace detail {
 
+class agent_engine;
+
 struct runtime_core {
   std::string name_space;
   std::uint32_t fork_generation = 0;
+  runtime_options options;  // of the start; argv is not kept
+  std::mutex agent_lock;
+  std::shared_ptr<agent_engine> agent;  // made when something first needs it; outlives `home`
   std::unique_ptr<sched::scheduler> home;
 };
+
+/// The runtime's agent, started when something first leaves this process.
+///
+/// Blocks: until it runs.   Errors: unsupported (main does not call run_child), no_memory,
+/// exhausted.
+result<void> ensure_agent(sched::scheduler& home);
+/// NAME=VALUE of each.   Errors: invalid_argument.
+result<std::vector<std::string>> environment_of(const runtime_env& env);
 
 /// Error: forked. In a child process the runtime's threads do not exist.
 result<void> check_fork(sched::scheduler& home) noexcept;

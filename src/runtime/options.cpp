@@ -71,20 +71,49 @@ result<void> fill_retries(sched::cell_extra& extra, const task_options& o, bool 
   return {};
 }
 
+/// What the agent does for a task of a worker process, and what only this process can do: it asks a
+/// function whether to repeat, and waits before it does.
+result<void> fill_isolated(sched::context& here, sched::cell_extra& extra, const task_options& o) {
+  bool limits = o.memory_max != 0 || o.cpu_time_max != o.cpu_time_max.zero() || o.max_calls != 0 ||
+                !o.runtime_env.env_vars.empty();
+  if (o.isolation != isolation::process) {
+    if (!limits) return {};
+    return bad_value("runtime_env, memory_max, cpu_time_max or max_calls", "set",
+                     "used with isolation = process");
+  }
+  if (o.blocking) return bad_value("blocking", "true", "false with isolation = process");
+  if (o.cpu_time_max < o.cpu_time_max.zero())
+    return bad_value("cpu_time_max", std::to_string(o.cpu_time_max.count()) + " ns",
+                     "zero or more");
+  BEAMLET_TRY_VOID(ensure_agent(here.home()));
+  auto made = std::unique_ptr<sched::isolated_options>(new (std::nothrow) sched::isolated_options);
+  if (made == nullptr) return error(errc::no_memory, error_layer::runtime);
+  BEAMLET_TRY(made->environment, environment_of(o.runtime_env));
+  made->memory_max = o.memory_max;
+  made->cpu_ms_max = static_cast<std::uint64_t>(
+      std::chrono::ceil<std::chrono::milliseconds>(o.cpu_time_max).count());
+  made->calls_max = o.max_calls;
+  if (!o.retry_on && o.retry_backoff == o.retry_backoff.zero()) {
+    made->retries = o.max_retries;
+    made->retry_errors = o.retry_exceptions;
+    extra.retries_left = 0;
+  }
+  extra.isolated = std::move(made);
+  return {};
+}
+
 bool says_something(const sched::cell_extra& e) {
   return !e.name.empty() || !e.needs.empty() || e.urgency != priority::normal || e.blocking ||
-         e.start_ns != 0 || e.deadline_ns != sched::forever || e.retries_left != 0;
+         e.start_ns != 0 || e.deadline_ns != sched::forever || e.retries_left != 0 ||
+         e.isolated != nullptr;
 }
 
 result<void> fill_task(sched::context& here, sched::cell_extra& extra, const task_options& o,
                        bool copies) {
   sched::scheduler& home = here.home();
-  if (o.isolation == isolation::process)
-    return error(errc::unsupported, error_layer::runtime,
-                 {"isolation = process needs worker processes, which this version does not have",
-                  "", "", ""});
   BEAMLET_TRY_VOID(check_durations(o));
   BEAMLET_TRY_VOID(fill_retries(extra, o, copies));
+  BEAMLET_TRY_VOID(fill_isolated(here, extra, o));
   // One cpu and nothing else is what a worker thread stands for: no look at the ledger.
   bool plain = o.num_cpus == 1 && o.num_gpus == 0 && o.memory == 0 && o.resources.empty();
   if (!plain) {

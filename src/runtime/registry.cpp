@@ -33,6 +33,8 @@ std::string wire_name(const registration& r) {
   return name;
 }
 
+const registration* first_registered() noexcept { return first_registration; }
+
 const registration* find_registration(const void* key) noexcept {
   for (registration* r = first_registration; r != nullptr; r = r->next)
     if (r->key == key) return r;

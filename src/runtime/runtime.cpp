@@ -112,10 +112,11 @@ result<runtime> runtime::start(const runtime_options& options) {
   auto core = std::make_unique<detail::runtime_core>();
   BEAMLET_TRY_VOID(fill_ledger(*home, options, workers));
   core->name_space = options.name_space;
+  core->options = options;
   core->fork_generation = ports::fork_generation();
   home->facade = core.get();
   if (options.engine != nullptr) {
-    home->outside = static_cast<sched::engine*>(options.engine);
+    home->outside.store(static_cast<sched::engine*>(options.engine), std::memory_order_release);
     home->has_engine = true;
   }
   core->home = std::move(home);

@@ -61,7 +61,7 @@ void scheduler::admit(context& here, cell& x) noexcept {
   cell_extra* extra = x.extra.load(std::memory_order_acquire);
   if (extra == nullptr) return start(here, x);
   if (delay(*this, x, *extra)) return;
-  if (!extra->needs.empty() && !extra->holds_needs) {
+  if (!extra->needs.empty() && !extra->holds_needs && extra->isolated == nullptr) {
     std::lock_guard hold(ledger_lock);
     if (!resources.take(extra->needs)) {
       x.next = nullptr;
@@ -79,6 +79,7 @@ void scheduler::admit(context& here, cell& x) noexcept {
 /// only threads of its own run.
 void scheduler::start(context& here, cell& x) noexcept {
   cell_extra* extra = x.extra.load(std::memory_order_acquire);
+  if (extra != nullptr && extra->isolated != nullptr) return leave_isolated(here, x);
   bool apart = extra != nullptr && extra->blocking && !simulated;
   if (!apart) x.unmet.fetch_and(~cell::special, std::memory_order_acq_rel);
   if (has_engine && leave_through_engine(here, x)) return;

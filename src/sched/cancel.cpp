@@ -26,7 +26,7 @@ void mark_frames(scheduler& home, F matches) noexcept {
 
 }  // namespace
 
-void cancel(context& here, cell& x, bool recursive) noexcept {
+void cancel(context& here, cell& x, bool recursive, bool force) noexcept {
   if (x.sealed()) return;
   scheduler& home = *x.home;
   std::uint32_t before = x.unmet.fetch_or(cell::cancelled, std::memory_order_acq_rel);
@@ -42,7 +42,9 @@ void cancel(context& here, cell& x, bool recursive) noexcept {
     if (timer* later = home.timers.take(x)) later->fire(*later);
   }
   wake_cancelled_coroutines(home);
-  if (home.has_engine) home.outside->cancel(x, recursive);
+  if (home.has_engine || (extra != nullptr && extra->isolated != nullptr))
+    if (engine* out = home.outside.load(std::memory_order_acquire))
+      out->cancel(x, force, recursive);
   (void)here;
 }
 

@@ -13,7 +13,7 @@ namespace sched {
 namespace {
 
 bool may_export(scheduler& home, const cell& x, std::uint32_t flags) noexcept {
-  return home.outside != nullptr && x.ops->export_call != nullptr &&
+  return home.outside.load(std::memory_order_acquire) != nullptr && x.ops->export_call != nullptr &&
          (flags & (cell::local | cell::cancelled)) == 0 &&
          home.now.load(std::memory_order_relaxed) < phase::cancelling;
 }
@@ -21,7 +21,7 @@ bool may_export(scheduler& home, const cell& x, std::uint32_t flags) noexcept {
 bool export_claimed(scheduler& home, cell& x) noexcept {
   exported_call call;
   if (!x.ops->export_call(x, call)) return false;
-  home.outside->submit(x, std::move(call));
+  home.outside.load(std::memory_order_acquire)->submit(x, std::move(call));
   return true;
 }
 
@@ -60,6 +60,19 @@ bool leave_through_engine(context& here, cell& x) noexcept {
   return false;
 }
 
+void leave_isolated(context& here, cell& x) noexcept {
+  scheduler& home = here.home();
+  std::uint32_t flags = claim(x);
+  if (flags & cell::claimed) return x.release();
+  error why;
+  if (refused_at_start(here, x, flags, why)) return come_back(x, std::move(why));
+  if (may_export(home, x, flags) && export_claimed(home, x)) return;
+  come_back(x, error(errc::not_registered, error_layer::sched,
+                     {"a worker process can run only a function that has a BEAMLET_REMOTE and "
+                      "takes and returns types with codecs",
+                      "", function_name(x), ""}));
+}
+
 bool leave_again(context& here, cell& x) noexcept {
   scheduler& home = here.home();
   if (!may_export(home, x, x.unmet.load(std::memory_order_acquire))) return false;
@@ -94,7 +107,7 @@ void come_back(cell& x, error why) noexcept {
 std::uintptr_t kept_state(cell& x, outcome how) noexcept {
   if (how == outcome::failed) return cell::failed;
   scheduler& home = *x.home;
-  return home.has_engine ? home.outside->keep(x) : cell::value;
+  return home.has_engine ? home.outside.load(std::memory_order_relaxed)->keep(x) : cell::value;
 }
 
 }  // namespace sched

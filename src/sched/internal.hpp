@@ -34,6 +34,14 @@ void wake_parked(scheduler& home) noexcept;
 /// would leave a stale entry behind, for thieves to carry away.
 bool take_newest(context& here, cell& entry) noexcept;
 
+// worker.cpp
+/// Why a claimed task is not started, if so.
+bool refused_at_start(context& here, cell& x, std::uint32_t flags, error& why);
+
+// export.cpp
+/// A task for a worker process is ready and admitted: it leaves, or fails.
+void leave_isolated(context& here, cell& x) noexcept;
+
 // spare.cpp
 /// Workers wait in a get: another thread takes a core of theirs. False: none started.
 bool start_spare(scheduler& home) noexcept;

@@ -62,6 +62,7 @@ bool scheduler::loop_step() noexcept {
 
 void scheduler::loop_main() noexcept {
   this_context = solo ? &workers[0]->here : &loop_context;
+  std::uint64_t ran = 0, looks_until_ns = 0;
   while (loop_stop.load(std::memory_order_acquire) == 0) {
     bool more = loop_step();
     if (solo && !more) {
@@ -70,7 +71,13 @@ void scheduler::loop_main() noexcept {
       offer_trim();
     }
     if (loop_stop.load(std::memory_order_acquire) != 0) break;
-    port->turn(more ? 0 : timers.earliest());
+    if (options.loop_looks_ns != 0) {
+      std::uint64_t completed = this_context->count.completed.load(std::memory_order_relaxed);
+      if (std::exchange(ran, completed) != completed)
+        looks_until_ns = port->now_ns() + options.loop_looks_ns;
+      if (looks_until_ns != 0 && port->now_ns() > looks_until_ns) looks_until_ns = 0;
+    }
+    port->turn(more || looks_until_ns != 0 ? 0 : timers.earliest());
   }
 }
 

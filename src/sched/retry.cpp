@@ -21,7 +21,8 @@ struct next_attempt : cell, timer {
 
 void enter_next_attempt(context& here, cell& self) {
   cell& x = *static_cast<next_attempt&>(self).task;
-  if (!here.face->has_engine || !leave_again(here, x))
+  bool leaves = here.face->has_engine || x.extra.load(std::memory_order_relaxed)->isolated;
+  if (!leaves || !leave_again(here, x))
     run_claimed(here, x, x.unmet.load(std::memory_order_acquire));
   self.release();
 }

@@ -231,7 +231,7 @@ class scheduler final : public scheduler_face {
   std::unordered_map<std::string, actor_core*> actor_names;
   std::mutex roots_lock;
   coroutine_root* roots = nullptr;
-  class engine* outside = nullptr;
+  std::atomic<class engine*> outside{nullptr};  // made when something first leaves
 
   // tasks that wait for a cell of another runtime, counted
   std::mutex bridged_lock;

@@ -5,6 +5,7 @@
 
 #include "beamlet/base/time.hpp"
 #include "beamlet/sched/cancel.hpp"
+#include "beamlet/sched/engine.hpp"
 #include "sched/actor_extra.hpp"
 #include "sched/actor_turn.hpp"
 #include "sched/internal.hpp"
@@ -115,6 +116,7 @@ stop_report scheduler::stop(const stop_options& how) noexcept {
     drained = wait_quiet(base::deadline_after(port->now_ns(), how.drain_timeout));
   }
   now.store(phase::cancelling, std::memory_order_seq_cst);
+  if (engine* out = outside.load(std::memory_order_acquire)) out->cancel_all();
   fail_bridged(*this);
   admit_waiting();
   while (timer* due = timers.pop_due(forever)) due->fire(*due);
@@ -124,6 +126,7 @@ stop_report scheduler::stop(const stop_options& how) noexcept {
   wait_quiet(forever);
   end_threads();
   end_actors();
+  if (engine* out = outside.load(std::memory_order_acquire)) out->end();
   port->close();
   runtime_stats s = collect_stats(*this);
   report.dropped = dropped.load(std::memory_order_relaxed);

@@ -219,9 +219,6 @@ void enter_task(context& here, cell& self) {
   self.release();
 }
 
-namespace {
-
-/// Why a claimed task is not started, if so.
 bool refused_at_start(context& here, cell& x, std::uint32_t flags, error& why) {
   scheduler& home = here.home();
   phase now = home.now.load(std::memory_order_relaxed);
@@ -246,6 +243,8 @@ bool refused_at_start(context& here, cell& x, std::uint32_t flags, error& why) {
   }
   return false;
 }
+
+namespace {
 
 void finish(context& here, cell& x, std::uintptr_t state) noexcept {
   counters::raise(here.count.completed);

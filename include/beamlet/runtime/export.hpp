@@ -4,6 +4,7 @@
 // Values and calls as bytes, for cells that leave the process through an engine.
 
 #include <beamlet/base/codec.hpp>
+#include <beamlet/runtime/buffer.hpp>
 #include <beamlet/runtime/ref.hpp>
 #include <beamlet/sched/coroutine.hpp>
 #include <beamlet/sched/engine.hpp>
@@ -30,11 +31,42 @@ template <class T>
 sched::cell* make_pending(sched::scheduler& home) noexcept;
 
 template <class T>
+const T& value_in(const sched::cell& x) {
+  return const_cast<sched::value_cell<T>&>(static_cast<const sched::value_cell<T>&>(x)).get();
+}
+
+/// `cell_ops::place`; its `placed` is a result<placed_value>*.
+template <class T>
+constexpr auto place_value() -> decltype(sched::cell_ops::place) {
+  if constexpr (placeable<T>)
+    return [](const sched::cell& x, void* placed) {
+      *static_cast<result<placed_value>*>(placed) = codec<T>::place(value_in<T>(x));
+    };
+  else return nullptr;
+}
+
+/// An object by itself has no count before its bytes.
+void write_object(writer& out, const result<placed_value>& value);
+template <class T>
+result<T> read_object(reader& in) {
+  if constexpr (placeable<T>) {
+    sched::held_bytes& held = *static_cast<sched::codec_context*>(in.context())->held;
+    auto value = codec<T>::open(held);
+    if (value.has_value()) held = {};
+    else in.fail(value.error());
+    in.bytes(in.remaining());
+    return value;
+  } else {
+    return decode_value<T>(in);
+  }
+}
+
+template <class T>
 bool encode_value(const sched::cell& x, void* out) {
   if constexpr (encodable<T>) {
-    auto& typed = const_cast<sched::value_cell<T>&>(static_cast<const sched::value_cell<T>&>(x));
     auto& w = *static_cast<writer*>(out);
-    codec<T>::encode(w, typed.get());
+    if constexpr (placeable<T>) write_object(w, codec<T>::place(value_in<T>(x)));
+    else codec<T>::encode(w, value_in<T>(x));
     return w.ok();
   } else {
     (void)x, (void)out;
@@ -47,7 +79,7 @@ bool decode_value(sched::cell& x, void* in) {
   if constexpr (encodable<T>) {
     auto& r = *static_cast<reader*>(in);
     auto done = call_guarded([&]() -> result<void> {
-      auto decoded = decode_value<T>(r);
+      auto decoded = read_object<T>(r);
       if (r.remaining() != 0) r.fail();
       if (r.ok()) new (static_cast<sched::value_cell<T>&>(x).place()) T(*std::move(decoded));
       return {};
@@ -78,6 +110,10 @@ void encode_slot(writer& out, const Slot& slot) {
   if constexpr (Slot::awaits) {
     out.number(std::uint8_t{1});
     codec<std::remove_cvref_t<decltype(slot.object)>>::encode(out, slot.object);
+    auto& context = *static_cast<sched::codec_context*>(out.context());
+    if (!out.ok()) return;
+    context.awaited.push_back(context.contained.back());
+    context.contained.pop_back();
   } else {
     out.number(std::uint8_t{0});
     codec<typename Slot::stored_type>::encode(out, slot.value);
@@ -104,6 +140,7 @@ bool export_pack(sched::cell& x, const void* key, const Pack& arguments,
   });
   out.function = key;
   out.contained = std::move(context.contained);
+  out.awaited = std::move(context.awaited);
   return w.ok();
 }
 

@@ -130,6 +130,7 @@ struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
       .decode = decode_value<stored<value_of<R>>>,
       .export_call = export_call,
       .drop_value = drop_value<stored<value_of<R>>>,
+      .place = place_value<stored<value_of<R>>>(),
   };
 
   sched::message_link link{};

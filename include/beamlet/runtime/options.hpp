@@ -25,6 +25,10 @@ using resource_list = std::vector<std::pair<std::string, double>>;
 /// What to do with a task that asks for more than the node has.
 enum class on_infeasible : std::uint8_t { fail, wait };
 enum class isolation : std::uint8_t { none, process };
+/// What a worker process starts with.
+struct runtime_env {
+  std::vector<std::pair<std::string, std::string>> env_vars = {};
+};
 enum class lifetime : std::uint8_t { non_detached, detached };
 
 inline constexpr std::uint32_t max_retries_max = 1'000'000;
@@ -69,6 +73,12 @@ struct runtime_options {
   beamlet::log_level log_level = beamlet::log_level::warning;
   /// Where named actors live when no namespace is given.
   std::string name_space = "default";
+  /// Objects' memory, all that worker processes share; more is spilled or has to wait.
+  std::uint64_t object_store_memory = std::uint64_t{1} << 30;
+  /// Where objects go that find no room; empty: nowhere. Only this user may have access.
+  std::string spill_folder = {};
+  std::uint64_t spill_bytes_max = std::uint64_t{4} << 30;
+  unsigned worker_processes_max = 64;
   /// Test only: a simulated world (`ports::sim_port*`) and its number of workers.
   void* simulated_port = nullptr;
   unsigned simulated_workers = 1;
@@ -95,7 +105,14 @@ struct task_options {
   std::chrono::nanoseconds delay = {};     ///< not before
   std::chrono::nanoseconds deadline = {};  ///< not started after, counted from now; zero: none
   bool blocking = false;  ///< waits for the world: a thread of its own kind runs it
+  /// `process`: a worker process runs it, so that a crash ends that one only (errc::worker_died;
+  /// such a death is what `max_retries` counts too). Needs `run_child` in main, a BEAMLET_REMOTE,
+  /// and codecs of all types.
   beamlet::isolation isolation = beamlet::isolation::none;
+  beamlet::runtime_env runtime_env = {};       ///< of the worker process
+  std::uint64_t memory_max = 0;                ///< bytes the worker process may map; 0: no limit
+  std::chrono::nanoseconds cpu_time_max = {};  ///< of the worker process, in whole seconds; 0: none
+  std::uint32_t max_calls = 0;  ///< the worker process ends after so many; 0: no limit
 };
 
 /// `.options({...})` of an actor.

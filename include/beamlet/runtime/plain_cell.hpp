@@ -39,7 +39,8 @@ struct plain_cell : sched::value_cell<stored<T>> {
                                          .encode = encode_value<stored<T>>,
                                          .decode = decode_value<stored<T>>,
                                          .export_call = nullptr,
-                                         .drop_value = drop_value<stored<T>>};
+                                         .drop_value = drop_value<stored<T>>,
+                                         .place = place_value<stored<T>>()};
 
   /// Pending, one reference. Null: no memory.
   static plain_cell* make(sched::scheduler* home) noexcept {

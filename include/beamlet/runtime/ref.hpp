@@ -61,6 +61,10 @@ namespace sched {
 /// is value or failed afterwards.
 void open_bytes(cell& x) noexcept;
 
+/// For a listener that may have to wait for the value. True: this thread must not, so it fires
+/// again soon, on another one or with nothing else on the stack.
+bool fires_later(listener& l, cell& x) noexcept;
+
 /// REQUIRES: sealed. The error, or null when there is a value to read.
 inline const error* error_of(cell& x) noexcept {
   std::uintptr_t s = x.state.load(std::memory_order_acquire);

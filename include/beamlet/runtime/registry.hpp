@@ -76,6 +76,8 @@ struct registration : registration_facts {
 
 /// "app::detector::run(image)->boxes": the same from every compiler and for every word size.
 std::string wire_name(const registration& r);
+/// The first of the list.
+const registration* first_registered() noexcept;
 /// Null when nothing was registered under this key.
 const registration* find_registration(const void* key) noexcept;
 /// The function that a peer calls by its wire name. Error: not_registered, with the remedies.

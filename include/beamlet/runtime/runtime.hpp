@@ -6,6 +6,7 @@
 
 #include <beamlet/base/result.hpp>
 #include <beamlet/runtime/actor.hpp>
+#include <beamlet/runtime/buffer.hpp>
 #include <beamlet/runtime/options.hpp>
 #include <beamlet/runtime/task.hpp>
 #include <beamlet/sched/observe.hpp>
@@ -90,6 +91,14 @@ class runtime_handle {
   template <class T>
   ref<std::decay_t<T>> put(T&& value) const;
 
+  /// The object store's memory, for builders: a buffer or tensor that was built in it becomes an
+  /// object, and reaches worker processes, without a copy. The heap for a runtime that can have no
+  /// worker processes (`isolation::process`).
+  ///
+  /// Blocks: the first time, until the store's agent runs; `allocate`, until there is room.
+  /// Errors of `allocate`: also exhausted, timeout, queue_full.   Lifetime: the runtime's.
+  memory_source& memory() const;
+
   /// Waits for the object and returns a copy; the last ref, given as an rvalue, is moved out of.
   ///
   /// Blocks: until it is ready. Inside a task the thread meanwhile runs what is waited for.
@@ -111,8 +120,9 @@ class runtime_handle {
   template <class T>
   result<wait_result<T>> wait(const std::vector<ref<T>>& objects, wait_options options = {}) const;
   /// Queued work fails with errc::cancelled, a coroutine at its next wait, a running function sees
-  /// `this_task::cancelled()`. Recursive: also what it has submitted. Errors: unsupported (`force`
-  /// needs an isolated worker process), invalid_ref.
+  /// `this_task::cancelled()`. Recursive: also what it has submitted. `force`: a
+  /// worker process is ended at once. Errors: unsupported (`force` for a task that runs in this
+  /// process: it was asked to end), invalid_ref.
   template <class T>
   result<void> cancel(const ref<T>& object, bool force = false, bool recursive = true) const;
   /// Calls `callback(result<T>)` once, on the thread that seals the object (at once when it is

@@ -34,6 +34,7 @@ template <class T, class F>
 struct ready_callback final : sched::listener, sched::waiter {
   ready_callback(ref<T> r, F f) : object(std::move(r)), callback(std::move(f)) {
     fire = [](sched::listener& self, sched::cell& x) noexcept {
+      if (sched::fires_later(self, x)) return;
       auto& me = static_cast<ready_callback&>(self);
       sched::callback_guard inside;
       me.callback(read_value<T>(static_cast<sched::value_cell<stored<T>>&>(x), false));
@@ -147,11 +148,13 @@ result<void> runtime_handle::cancel(const ref<T>& object, bool force, bool recur
   if (x == nullptr) return error(errc::invalid_ref, error_layer::runtime);
   sched::context* here = sched::context_in(scheduler());
   if (here == nullptr) return error(errc::no_memory, error_layer::runtime);
-  sched::cancel(*here, *x, recursive);
-  if (force)
+  auto* extra = x->extra.load(std::memory_order_acquire);
+  bool forced = force && extra != nullptr && extra->isolated != nullptr;
+  sched::cancel(*here, *x, recursive, forced);
+  if (force && !forced)
     return error(errc::unsupported, error_layer::runtime,
-                 {"force needs an isolated worker process, which this version does not have; the "
-                  "task was asked to end",
+                 {"force ends the worker process of a task with isolation = process; this one runs "
+                  "in the program itself and was asked to end",
                   "", "", ""});
   return {};
 }

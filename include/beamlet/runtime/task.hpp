@@ -48,6 +48,7 @@ struct task_cell final : call_cell<task_cell<F, R, Pack>, R, Pack> {
       .decode = decode_value<stored<value_of<R>>>,
       .export_call = export_call,
       .drop_value = drop_value<stored<value_of<R>>>,
+      .place = place_value<stored<value_of<R>>>(),
   };
 
   [[no_unique_address]] F body;

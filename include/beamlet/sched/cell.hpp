@@ -78,6 +78,8 @@ struct cell_ops {
   bool (*export_call)(cell& self, exported_call& out);
   /// Destroys a value that nobody has seen.
   void (*drop_value)(cell& self) = nullptr;
+  /// Where the bytes of a value lie that is an object as it is. Null: `encode` writes them.
+  void (*place)(const cell& self, void* placed) = nullptr;
 };
 
 struct cell {

@@ -7,6 +7,7 @@
 
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/id.hpp>
+#include <beamlet/base/result.hpp>
 #include <beamlet/sched/cell.hpp>
 #include <beamlet/sched/extra.hpp>
 
@@ -23,8 +24,9 @@ namespace sched {
 struct exported_call {
   const void* function = nullptr;  // key in the registry
   std::vector<std::byte> arguments;
-  std::vector<object_id> contained;
-  actor_core* actor = nullptr;  // null: any node may run it
+  std::vector<object_id> contained;  // refs inside values, and those given as they are
+  std::vector<object_id> awaited;    // objects that the function gets the values of
+  actor_core* actor = nullptr;       // null: any node may run it
   std::uint64_t caller = 0;
 };
 
@@ -46,21 +48,33 @@ class engine {
   virtual std::uintptr_t keep(cell& x) = 0;
   /// Runs a claimed task, or a call to an actor, elsewhere; ends it with `come_back`.
   virtual void submit(cell& x, exported_call call) = 0;
-  /// `x` was cancelled here: what runs elsewhere for it is to end.
-  virtual void cancel(cell& x, bool recursive) = 0;
+  /// `x` was cancelled here: what runs elsewhere for it is to end; by force: with its process.
+  virtual void cancel(cell& x, bool force, bool recursive) = 0;
   /// The process's last reference to a published cell has gone.
   virtual void forget(outside* record) = 0;
+  /// The bytes of a cell that was sealed as `bytes` without them, because they are large and
+  /// elsewhere. Its first reader asks.   Blocks: until they are here.
+  virtual result<held_bytes> fetch(cell& x) = 0;
+  /// False on the thread that reads what comes in, while it tells of it: a listener that may fetch
+  /// or publish fires later.
+  virtual bool may_wait_here() const { return true; }
+  /// The runtime ends: what is still elsewhere comes back at once, as errc::stopped.
+  virtual void cancel_all() = 0;
+  /// The runtime has no thread any more, and its port closes after this. Nothing else is asked.
+  virtual void end() = 0;
 
  protected:
   ~engine() = default;
 };
 
 /// The writer's and reader's context while arguments and results are encoded: refs find the engine
-/// through it. `contained` are the ids that were written.
+/// through it. `contained` are the ids that were written. `held`: what is read, as a whole; a value
+/// that keeps it takes it from there.
 struct codec_context {
   scheduler* home = nullptr;
   engine* outside = nullptr;
-  std::vector<object_id> contained;
+  std::vector<object_id> contained, awaited;
+  held_bytes* held = nullptr;
 };
 
 /// Offers a ready cell, or a message on its way into the mailbox, to the engine. True: it has gone.

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -31,6 +32,15 @@ struct held_bytes {
   void* keeper = nullptr;
 };
 
+/// Of a task that a worker process runs.
+struct isolated_options {
+  std::vector<std::string> environment;  // NAME=VALUE
+  std::uint64_t memory_max = 0, cpu_ms_max = 0;
+  std::uint32_t calls_max = 0;
+  std::int32_t retries = 0;   // by the agent: after a worker's death
+  bool retry_errors = false;  // by the agent: also after the function's own errors
+};
+
 enum class priority : std::uint8_t { high, normal, low };
 
 struct cell_extra {
@@ -38,6 +48,7 @@ struct cell_extra {
   std::vector<quantity> needs;  // empty: one cpu, which a worker thread stands for
   priority urgency = priority::normal;
   bool blocking = false;
+  std::unique_ptr<isolated_options> isolated;  // null: it runs in this process
   bool holds_needs = false;  // written by whoever admits, runs and gives back, one after the other
   std::uint64_t start_ns = 0;                     // not before
   std::uint64_t deadline_ns = ~std::uint64_t{0};  // not started after

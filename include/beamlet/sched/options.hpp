@@ -53,6 +53,8 @@ struct scheduler_options {
   void (*thread_hook)(void* user, unsigned index) = nullptr;
   void* thread_hook_user = nullptr;
   bool pin_threads = false;
+  /// So long after a task the loop's thread polls without sleeping: what comes by it is awaited.
+  std::uint64_t loop_looks_ns = 0;
   std::string thread_name = "beamlet";
   void* port = nullptr;  ///< a ports::port to take over; null: libuv with a loop of its own
   unsigned simulated_workers = 0;

@@ -108,7 +108,7 @@ cell* loopback_engine::find_counted(const object_id& id) {
 
 result<sched::held_bytes> loopback_engine::encode(const cell& x) {
   if (x.ops->encode == nullptr) return error(errc::unsupported);
-  sched::codec_context context{x.home, this, {}};
+  sched::codec_context context{x.home, this, {}, {}};
   auto p = std::make_unique<parcel>();
   writer out(p->bytes, &context);
   if (!x.ops->encode(x, &out)) return out.ok() ? error(errc::unsupported) : out.failure();
@@ -180,7 +180,7 @@ void loopback_engine::submit(cell& x, sched::exported_call call) {
       detail::find_registered(detail::wire_name(*detail::find_registration(call.function)));
   if (!found.has_value()) return sched::come_back(x, found.error());
   const detail::remote_entry& entry = *(*found)->entry;
-  sched::codec_context context{x.home, this, {}};
+  sched::codec_context context{x.home, this, {}, {}};
   auto made = entry.make(here, call, context);
   if (!made.has_value()) return sched::come_back(x, made.error());
   cell& copy = **made;
@@ -207,7 +207,7 @@ void loopback_engine::submit(cell& x, sched::exported_call call) {
     away_[&x] = &copy;
   }
   entry.submit(here, copy);
-  if (x.unmet.load(std::memory_order_acquire) & cell::cancelled) cancel(x, false);
+  if (x.unmet.load(std::memory_order_acquire) & cell::cancelled) cancel(x, false, false);
   x.release();
 }
 
@@ -239,7 +239,7 @@ void loopback_engine::land(flight& f) {
   delete &f;
 }
 
-void loopback_engine::cancel(cell& x, bool recursive) {
+void loopback_engine::cancel(cell& x, bool, bool recursive) {
   cell* runs = nullptr;
   {
     std::lock_guard hold(lock_);

@@ -26,7 +26,10 @@ class loopback_engine final : public sched::engine {
   sched::cell* adopt(sched::scheduler& home, const object_id& id, sched::cell_maker make) override;
   std::uintptr_t keep(sched::cell& x) override;
   void submit(sched::cell& x, sched::exported_call call) override;
-  void cancel(sched::cell& x, bool recursive) override;
+  void cancel(sched::cell& x, bool force, bool recursive) override;
+  result<sched::held_bytes> fetch(sched::cell&) override { return error(errc::unsupported); }
+  void cancel_all() override {}
+  void end() override {}
   void forget(sched::outside* record) override;
 
   struct {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The engine that an agent stands behind: what tasks of worker processes need of cells. It knows
+// both sides, cells and a session; neither knows the other.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "beamlet/runtime/registry.hpp"
+#include "beamlet/sched/cell.hpp"
+#include "beamlet/sched/engine.hpp"
+#include "node/session.hpp"
+#include "ports/threads.hpp"
+#include "runtime/store_memory.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace detail {
+
+/// What a program's registered functions are: two that have the same run each other's calls.
+std::uint64_t functions_hash();
+
+class agent_engine final : public sched::engine,
+                           public node::session_host,
+                           public std::enable_shared_from_this<agent_engine> {
+ public:
+  agent_engine();
+  ~agent_engine();
+
+  node::session& session() noexcept { return *session_; }
+  store_memory& memory() noexcept { return memory_; }
+  /// REQUIRES: before the session is opened; `home` outlives all but the destructor.
+  void serve(sched::scheduler& home) noexcept { home_ = &home; }
+  /// Runs when the runtime has no thread any more: it ends the agent.
+  void at_end(std::function<void()> then) { at_end_ = std::move(then); }
+  /// Of a worker process: waits until it is to end.   Blocks: yes.
+  void wait_for_end();
+
+  // -- sched::engine
+  object_id publish(sched::cell& x) override;
+  sched::cell* adopt(sched::scheduler& home, const object_id& id, sched::cell_maker make) override;
+  std::uintptr_t keep(sched::cell&) override { return sched::cell::value; }
+  void submit(sched::cell& x, sched::exported_call call) override;
+  void cancel(sched::cell& x, bool force, bool recursive) override;
+  void forget(sched::outside* record) override;
+  result<sched::held_bytes> fetch(sched::cell& x) override;
+  bool may_wait_here() const override;
+  void cancel_all() override;
+  void end() override;
+
+  // -- node::session_host
+  void on_execute(wire::call what, std::vector<node::arrived> objects) override;
+  void on_abort(const object_id& task, std::uint32_t attempt) override;
+  void on_sealed(const object_id& id, const error& why,
+                 std::optional<node::arrived> value) override;
+  void on_actor_ended(const object_id& actor, const error& why) override;
+  void on_pressure(std::uint64_t bytes) override;
+  void on_drain() override;
+  void on_lost(const error& why) override;
+
+ private:
+  /// Why a cell has an id. It may outlive the engine, as a ref may outlive its runtime.
+  struct record {
+    std::shared_ptr<node::session> session;
+    object_id id;
+    bool submitted = false;  // the agent seals it: nothing is to be told
+    record* next = nullptr;  // of another engine: a cell may be known to several agents
+  };
+  struct publication;
+  struct execution;
+  /// A call of ours that another process runs.
+  struct flight {
+    sched::cell* of = nullptr;  // the queue's reference
+    object_id task;
+    bool fetched = false;  // its id is not the cell's: bytes cannot be asked for later
+  };
+
+  static sched::outside* opaque(record* r) noexcept { return reinterpret_cast<sched::outside*>(r); }
+  static void forget_record(sched::outside* o);
+  static bool take_arrived(const object_id& id, sched::cell& into);
+  static void add_record(sched::cell_extra& extra, record& fresh) noexcept;
+  record* record_of(const sched::cell_extra& extra) const noexcept;
+  bool forked() const noexcept { return generation_ != ports::fork_generation(); }
+  node::made value_of(sched::cell& x);
+  node::made placed(std::vector<std::byte> bytes, std::vector<object_id> contained);
+  void tell_value(sched::cell& x, const object_id& id);
+  void wait_and_tell(sched::cell& x, const object_id& id);
+  wire::call wire_call(sched::cell& x, sched::exported_call call, std::vector<object_id>& passing);
+  result<void> send_call(sched::cell& x, wire::call call);
+  void fetch_result(const object_id& id);
+  void adopted(std::uint64_t number, result<std::vector<node::arrived>> came);
+  bool take_flight(const object_id& result, flight& out);
+  result<sched::cell*> import_call(const wire::call& what, std::vector<node::arrived>& objects);
+  result<const registration*> registered(const std::string& name);
+  const std::string& name_of(const void* function);
+
+  const std::uint32_t generation_ = ports::fork_generation();
+  sched::scheduler* home_ = nullptr;
+  std::function<void()> at_end_;
+  std::shared_ptr<node::session> session_;
+  store_memory memory_;
+  std::mutex lock_;
+  std::unordered_map<object_id, flight, object_id_hash> flights_;  // by their result
+  std::unordered_map<const sched::cell*, object_id> flying_;       // what has one: its result
+  std::unordered_map<std::uint64_t, sched::cell*> adopting_;       // counted, by their number
+  std::uint64_t adoptions_ = 0;
+  bool no_more_ = false;                                               // cancel_all() has been here
+  std::unordered_map<object_id, execution*, object_id_hash> running_;  // by task
+  std::unordered_map<const void*, std::string> names_;
+  std::unordered_map<std::string, const registration*> functions_;
+  std::atomic<std::uint32_t> ended_{0};
+};
+
+}  // namespace detail
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

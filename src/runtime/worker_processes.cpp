@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Both ends of isolation = process: the program's agent, started when it is first needed, and what
+// main becomes in a worker process.
+
+#include "beamlet/base/time.hpp"
+#include "beamlet/runtime/child.hpp"
+#include "node/agent_thread.hpp"
+#include "node/child.hpp"
+#include "ports/threads.hpp"
+#include "ports/uv/uv_port.hpp"
+#include "runtime/agent_engine.hpp"
+#include "runtime/core.hpp"
+#include "sched/scheduler.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace detail {
+
+namespace {
+
+constexpr base::time_ns open_wait_ns = 10'000'000'000;
+constexpr base::time_ns look_ns = 20'000;  // about as long as a thread takes to be woken
+
+node::agent_thread_options agent_options_of(sched::scheduler& home, const runtime_options& o) {
+  node::agent_thread_options made;
+  node::agent_options& agent = made.agent;
+  agent.node = home.port->random_seed() | 1;
+  agent.cpus = std::max(1u, home.workers_wanted);
+  agent.resources = o.resources;
+  agent.store.memory_bytes = o.object_store_memory;
+  agent.store.shared_bytes = o.object_store_memory / 8;
+  agent.store.segment_bytes = std::min(agent.store.segment_bytes, o.object_store_memory / 8);
+  if (!o.spill_folder.empty()) agent.store.spill_bytes = o.spill_bytes_max;
+  agent.spill_folder = o.spill_folder;
+  agent.limits.workers_max = o.worker_processes_max;
+  agent.log = o.log;
+  agent.log_level = o.log_level;
+  return made;
+}
+
+node::session_options session_options_of(sched::scheduler& home, std::string program,
+                                         std::uint32_t slots = 0) {
+  ports::port& port = *home.port;
+  return {.functions_hash = functions_hash(),
+          .program = std::move(program),
+          .worker = slots != 0,
+          .slots = slots,
+          .now_ns = [&port] { return port.now_ns(); },
+          .secret = {port.random_seed(), port.random_seed()}};
+}
+
+result<void> start_agent(runtime_core& core) {
+  sched::scheduler& home = *core.home;
+  if (home.simulated)
+    return error(errc::unsupported, error_layer::runtime,
+                 {"a simulated runtime has no worker processes", "", "", ""});
+  BEAMLET_TRY(auto agent, node::agent_thread::start(agent_options_of(home, core.options)));
+  auto engine = std::make_shared<agent_engine>();
+  engine->serve(home);
+  BEAMLET_TRY(auto link, agent->connect(engine->session()));
+  BEAMLET_TRY_VOID(engine->session().open(
+      std::move(link), session_options_of(home, core.options.thread_name), open_wait_ns));
+  // Shared, because a function object has to be copyable.
+  engine->at_end([agent = std::shared_ptr(std::move(agent))]() mutable { agent.reset(); });
+  core.agent = engine;
+  home.outside.store(engine.get(), std::memory_order_release);
+  return {};
+}
+
+}  // namespace
+
+result<void> ensure_agent(sched::scheduler& home) {
+  if (!node::child_entry_exists())
+    return error(errc::unsupported, error_layer::runtime,
+                 {"isolation = process needs this as the first line of main: if (auto code = "
+                  "beamlet::run_child(argc, argv)) return *code;",
+                  "", "", ""});
+  if (home.outside.load(std::memory_order_acquire) != nullptr) return {};
+  auto& core = *static_cast<runtime_core*>(home.facade);
+  std::lock_guard hold(core.agent_lock);
+  if (home.outside.load(std::memory_order_acquire) != nullptr) return {};
+  if (home.now.load(std::memory_order_acquire) != sched::phase::running)
+    return error(errc::stopped, error_layer::runtime);
+  return start_agent(core);
+}
+
+result<std::vector<std::string>> environment_of(const runtime_env& env) {
+  std::vector<std::string> all;
+  for (auto& [name, value] : env.env_vars) {
+    if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos ||
+        value.find('\0') != value.npos)
+      return error(
+          errc::invalid_argument, error_layer::runtime,
+          {"runtime_env::env_vars has the name '" + name +
+               "'; a name is not empty and has no '=', and neither it nor its value a zero",
+           "", "", ""});
+    all.push_back(name + "=" + value);
+  }
+  return all;
+}
+
+}  // namespace detail
+
+namespace {
+
+result<int> work() {
+  BEAMLET_TRY_VOID(detail::check_registry());
+  sched::scheduler_options options;
+  BEAMLET_TRY(auto port, ports::make_uv_port());
+  ports::port& loop = *port;
+  options.port = port.get();
+  options.thread_name = "beamlet-worker";
+  if (ports::usable_cpus() > 1) options.loop_looks_ns = detail::look_ns;
+  auto core = std::make_unique<detail::runtime_core>();
+  core->fork_generation = ports::fork_generation();
+  // The thread that runs the calls reads the socket between them, and while one of them waits.
+  auto engine = std::make_shared<detail::agent_engine>();
+  BEAMLET_TRY(auto link, node::connect_child(engine->session()));
+  BEAMLET_TRY_VOID(link->attach(loop));
+  (void)port.release();
+  BEAMLET_TRY(core->home, sched::scheduler::make(std::move(options)));
+  core->home->facade = core.get();
+  core->agent = engine;
+  engine->serve(*core->home);
+  while (link->read_by_this_thread()) ports::yield();  // until the loop's thread has its first turn
+  core->home->outside.store(engine.get(), std::memory_order_release);
+  BEAMLET_TRY_VOID(engine->session().open(
+      std::move(link), detail::session_options_of(*core->home, "", 1), detail::open_wait_ns));
+  engine->wait_for_end();
+  core->home->stop({});
+  return 0;
+}
+
+}  // namespace
+
+std::optional<int> run_child(int argc, char** argv) {
+  node::mark_child_entry();
+  if (!node::child_role_of(argc, argv).has_value()) return std::nullopt;
+  auto code = work();
+  return code.has_value() ? *code : 1;
+}
+
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
