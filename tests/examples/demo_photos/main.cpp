@@ -57,6 +57,7 @@ beamlet::progress_options shown_as(const char* title, const job& work) {
 struct timed {
   findings found;
   double seconds = 0;
+  int killed = 0;  // the worker process that was ended
 };
 
 timed time_plain(const job& work) {
@@ -74,8 +75,9 @@ beamlet::result<timed> time_beamlet(const job& work, const options& chosen) {
   timed answer;
   {
     beamlet::progress bar(shown_as("beamlet", work));
-    BEAMLET_TRY(answer.found,
-                run_with_beamlet(rt, work, [&](const photo& one) { bar.add(one.pixels); }));
+    BEAMLET_TRY(answer.found, run_with_beamlet(
+                                  rt, work, [&](const photo& one) { bar.add(one.pixels); },
+                                  chosen.processes ? &answer.killed : nullptr));
   }
   answer.seconds = seconds_since(start);
   BEAMLET_TRY_VOID(rt.write_timeline((chosen.out / "timeline.json").string()));
@@ -123,6 +125,7 @@ int run(const options& chosen) {
   if (auto why = write_results(parallel->found, work, chosen.out)) return fail(why->message);
 
   print_photos(parallel->found, work);
+  if (chosen.processes) std::printf("killed      worker process %d, mid-way\n", parallel->killed);
   const bool identical = to_csv(plain.found.rows) == to_csv(parallel->found.rows) &&
                          plain.found.sheet == parallel->found.sheet;
   const double amount = megapixels(work.pixels());
@@ -141,6 +144,7 @@ int run(const options& chosen) {
 }  // namespace demo
 
 int main(int argc, char** argv) {
+  if (auto code = beamlet::run_child(argc, argv)) return *code;
   auto chosen = demo::read_options(argc, argv);
   if (auto* wrong = std::get_if<std::string>(&chosen)) {
     std::fprintf(stderr, "demo_photos: %s\n%s", wrong->c_str(), demo::usage_text.data());

@@ -10,6 +10,7 @@ namespace demo {
 
 inline constexpr std::string_view usage_text =
     R"(usage: demo_photos [FOLDER] [--repeat N] [--out FOLDER] [--generate] [--workers N]
+                   [--processes]
 
 Measures, ranks and reports the photographs (JPEG, PNG) below FOLDER, once in a
 plain loop and once with Beamlet on all cores, and compares the two.
@@ -19,6 +20,7 @@ plain loop and once with Beamlet on all cores, and compares the two.
                  (default: demo_out)
   --generate     invents frames instead of reading FOLDER
   --workers N    threads that run tasks, 0 to 256 (default: one per core)
+  --processes    decodes in worker processes, and kills one of them mid-way
   --help         this text
 )";
 
@@ -28,6 +30,7 @@ struct options {
   int repeat = 0;    ///< 0: as often as it takes
   int workers = -1;  ///< -1: the runtime's default
   bool generate = false;
+  bool processes = false;
   bool help = false;
 };
 

@@ -13,10 +13,36 @@
 
 #include "pipeline.hpp"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <deque>
 
 #include "decode.hpp"
+
+/// How a picture crosses to another process. image.hpp need not know.
+template <>
+struct beamlet::codec<demo::picture> {
+  static void encode(writer& out, const demo::picture& one) {
+    out.number(one.size.width);
+    out.number(one.size.height);
+    out.number(one.channels);
+    codec<std::vector<std::uint8_t>>::encode(out, one.bytes);
+  }
+  static result<demo::picture> decode(reader& in) {
+    demo::picture one;
+    one.size.width = in.number<int>();
+    one.size.height = in.number<int>();
+    one.channels = in.number<int>();
+    BEAMLET_TRY(one.bytes, codec<std::vector<std::uint8_t>>::decode(in));
+    const bool whole = one.size.width >= 0 && one.size.height >= 0 && one.channels >= 0 &&
+                       one.size.pixels() * static_cast<unsigned>(one.channels) == one.bytes.size();
+    if (!whole) in.fail();
+    return one;
+  }
+  static void name(std::string& out) { out += "picture"; }
+};
 
 namespace demo {
 namespace {
@@ -49,6 +75,11 @@ beamlet::result<picture> decode_photo(const std::string& path) {
   return beamlet::errc::unknown;
 }
 
+int process_number() { return getpid(); }
+
+BEAMLET_REMOTE(decode_photo);
+BEAMLET_REMOTE(process_number);
+
 row failed_row(const std::string& file, const beamlet::error& why) {
   for (const auto& code : codes) {
     if (why == code.theirs) return make_failed_row(file, to_string(code.ours), why.message());
@@ -60,14 +91,27 @@ std::uint64_t cost_of(const photo& one) { return std::max(one.pixels, photo_pixe
 
 class pipeline {
  public:
-  pipeline(beamlet::runtime& rt, const on_photo& done)
-      : rt_(rt), done_(done), board_(rt.actor<ranking>().remote()) {}
+  pipeline(beamlet::runtime& rt, bool processes, const on_photo& done)
+      : rt_(rt), done_(done), board_(rt.actor<ranking>().remote()) {
+    decode_options_.name = "decode";
+    if (!processes) return;
+    decode_options_.isolation = beamlet::isolation::process;
+    decode_options_.max_retries = 3;  // after a worker process has died
+  }
+
+  // Ends one of the worker processes, in the middle of what it does.
+  beamlet::result<int> kill_a_worker_process() {
+    beamlet::task_options there{.isolation = beamlet::isolation::process};
+    BEAMLET_TRY(int number, rt_.get(rt_.task(process_number).options(there).remote()));
+    kill(number, SIGKILL);
+    return number;
+  }
 
   // Starts all steps of one photo; returns at once unless too many are on their way.
   void submit(const photo& one) {
     while (is_full(cost_of(one))) finish_oldest();
 
-    auto decoded = rt_.task(decode_photo).options({.name = "decode"}).remote(one.path);
+    auto decoded = rt_.task(decode_photo).options(decode_options_).remote(one.path);
     auto size = rt_.task(size_of).options({.name = "size"}).remote(decoded);
     auto working = rt_.task(shrink).options({.name = "shrink"}).remote(decoded, working_side);
     auto grey = rt_.task(to_grey).options({.name = "grey"}).remote(working);
@@ -122,6 +166,7 @@ class pipeline {
     return failed_row(photo.one->name, decoded ? measured.error() : decoded.error());
   }
 
+  beamlet::task_options decode_options_;
   beamlet::runtime& rt_;
   const on_photo& done_;
   beamlet::actor_handle<ranking> board_;
@@ -133,10 +178,16 @@ class pipeline {
 }  // namespace
 
 beamlet::result<findings> run_with_beamlet(beamlet::runtime& rt, const job& work,
-                                           const on_photo& done) {
-  pipeline steps(rt, done);
+                                           const on_photo& done, int* killed) {
+  pipeline steps(rt, killed != nullptr, done);
+  const std::size_t halfway = work.rows_count() / 2;
+  std::size_t submitted = 0;
   for (int round = 0; round < work.rounds; ++round) {
-    for (const photo& one : work.photos) steps.submit(one);
+    for (const photo& one : work.photos) {
+      steps.submit(one);
+      if (++submitted != halfway || killed == nullptr) continue;
+      BEAMLET_TRY(*killed, steps.kill_a_worker_process());
+    }
   }
   return steps.finish();
 }

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rows of "Objects": sessions of a real agent, each beside its yardstick in the same run.
+// Everything goes through Unix sockets, as between programs. Prints medians of rounds in which both
+// sides take turns.
+
+#include <beamlet/beamlet.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "node/agent_thread.hpp"
+#include "node/session.hpp"
+#include "ports/processes.hpp"
+
+namespace {
+
+using namespace beamlet;
+using steady = std::chrono::steady_clock;
+
+constexpr base::time_ns long_enough = 60'000'000'000;
+constexpr std::size_t pins = 1000;
+
+void nothing() {}
+int last_byte(const buffer& b) { return std::to_integer<int>(b.bytes().back()); }
+BEAMLET_REMOTE(nothing);
+BEAMLET_REMOTE(last_byte);
+
+template <class T>
+T must(result<T> r, const char* what) {
+  if (r.has_value()) return *std::move(r);
+  std::fprintf(stderr, "%s: %s\n", what, r.error().describe().c_str());
+  std::exit(1);
+}
+void must(const result<void>& r, const char* what) {
+  if (r.has_value()) return;
+  std::fprintf(stderr, "%s: %s\n", what, r.error().describe().c_str());
+  std::exit(1);
+}
+
+double seconds(const std::function<void()>& work) {
+  auto start = steady::now();
+  work();
+  return std::chrono::duration<double>(steady::now() - start).count();
+}
+double median(std::vector<double> all) {
+  std::nth_element(all.begin(), all.begin() + static_cast<long>(all.size() / 2), all.end());
+  return all[all.size() / 2];
+}
+
+struct unit {
+  double factor;
+  const char* name;
+};
+constexpr unit micro{1e6, "us"}, milli{1e3, "ms"};
+
+/// Both sides in turn; each returns the seconds of one operation.
+void compare(const char* row, const char* yardstick, unit in, const char* bounds,
+             const std::function<double()>& ours, const std::function<double()>& theirs,
+             int rounds = 15) {
+  std::vector<double> a, b, ratio;
+  for (int i = 0; i < rounds; ++i) {
+    b.push_back(theirs());
+    a.push_back(ours());
+    ratio.push_back(a.back() / b.back());
+  }
+  std::printf("| %-44s | %-28s | %9.2f | %9.2f | %s | %5.2f x | %s |\n", row, yardstick,
+              median(a) * in.factor, median(b) * in.factor, in.name, median(ratio), bounds);
+  std::fflush(stdout);
+}
+
+/// A process that answers each message of 64 bytes with one, by a Unix socket.
+class echo {
+ public:
+  echo() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::exit(1);
+    child_ = fork();
+    if (child_ == 0) {
+      close(ends[0]);
+      char message[64];
+      while (read(ends[1], message, sizeof message) == sizeof message)
+        if (write(ends[1], message, sizeof message) != sizeof message) break;
+      _exit(0);
+    }
+    close(ends[1]);
+    socket_ = ends[0];
+  }
+  ~echo() {
+    close(socket_);
+    waitpid(child_, nullptr, 0);
+  }
+  double trip() {
+    constexpr int trips = 2000;
+    char message[64] = {};
+    return seconds([&] {
+             for (int i = 0; i < trips; ++i)
+               if (write(socket_, message, sizeof message) != sizeof message ||
+                   read(socket_, message, sizeof message) != sizeof message)
+                 std::exit(1);
+           }) /
+           trips;
+  }
+
+ private:
+  int socket_ = -1;
+  pid_t child_ = -1;
+};
+
+struct silent final : node::session_host {
+  void on_execute(wire::call, std::vector<node::arrived>) override {}
+  void on_abort(const object_id&, std::uint32_t) override {}
+  void on_sealed(const object_id&, const error&, std::optional<node::arrived> value) override {
+    if (value.has_value()) drop(*value);
+  }
+  void on_actor_ended(const object_id&, const error&) override {}
+  void on_pressure(std::uint64_t) override {}
+  void on_drain() override {}
+  void on_lost(const error&) override {}
+  static void drop(node::arrived& one) {
+    if (one.bytes.drop != nullptr) one.bytes.drop(one.bytes.keeper);
+  }
+};
+
+struct client {
+  silent host;
+  node::session session{host};
+
+  explicit client(const std::string& path) {
+    auto link = must(node::connect_to_box(path, session), "connect");
+    std::uint64_t secret = static_cast<std::uint64_t>(getpid());
+    must(session.open(std::move(link),
+                      {.program = "bench",
+                       .now_ns =
+                           [] {
+                             return static_cast<base::time_ns>(
+                                 steady::now().time_since_epoch().count());
+                           },
+                       .secret = {secret, secret * 7919}},
+                      long_enough),
+         "open");
+  }
+  object_id put(std::size_t bytes, const std::byte* from) {
+    auto room = must(session.allocate(bytes, long_enough), "allocate");
+    std::memcpy(room.data, from, bytes);
+    object_id id = session.mint();
+    session.publish(id);
+    session.fulfil(id, {.place = room, .size = bytes});
+    return id;
+  }
+  std::vector<node::arrived> fetch(std::span<const object_id> ids) {
+    return must(session.fetch(ids, 0, long_enough), "fetch");
+  }
+};
+
+/// What the row on SIGKILL kills: pins its objects, says so, and waits.
+int hold_pins(const char* path) {
+  client one(path);
+  std::vector<std::byte> ballast(std::size_t{64} << 20, std::byte{1}), value(4096);
+  std::vector<object_id> ids;
+  for (std::size_t i = 0; i < pins; ++i) ids.push_back(one.put(value.size(), value.data()));
+  auto held = one.fetch(ids);
+  std::printf("%zu\n", held.size() + (ballast.empty() ? 1 : 0));
+  std::fflush(stdout);
+  for (;;) pause();
+}
+
+node::agent::status look(node::agent_thread& agent) {
+  std::promise<node::agent::status> seen;
+  must(agent.post([&](node::agent& a) { seen.set_value(a.look()); }), "post");
+  return seen.get_future().get();
+}
+
+void kill_row(node::agent_thread& agent, const std::string& path, char* program) {
+  std::vector<double> all;
+  std::uint64_t leaked = 0;
+  const store::usage before = look(agent).store;
+  for (int round = 0; round < 11; ++round) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) std::exit(1);
+    ports::spawn_options how;
+    how.path = program;
+    how.arguments = {program, "--pins", path};
+    how.descriptors = {{.number = ends[1], .as = 1}};
+    auto child = must(ports::process::spawn(how), "spawn");
+    close(ends[1]);
+    char said[16];
+    if (read(ends[0], said, sizeof said) <= 0) std::exit(1);
+    close(ends[0]);
+    auto start = steady::now();
+    child.kill();
+    store::usage after;
+    do after = look(agent).store;
+    while (after.pinned != before.pinned || after.objects != before.objects ||
+           after.quarantined != 0);
+    all.push_back(std::chrono::duration<double>(steady::now() - start).count());
+    leaked += after.published - before.published + after.leased - before.leased;
+  }
+  std::printf("| %-44s | %-28s | %9.2f | %9s | ms | %llu bytes leaked | <= 5 ms | <= 10 ms |\n",
+              "reclaim after SIGKILL, 1000 pins, 64 MiB", "-", median(all) * 1e3, "-",
+              static_cast<unsigned long long>(leaked));
+}
+
+void rows(const std::string& folder, char* program) {
+  node::agent_thread_options options;
+  options.agent.node = 1;
+  options.agent.cpus = 2;
+  options.agent.store.memory_bytes = std::uint64_t{3} << 30;
+  auto agent = must(node::agent_thread::start(options), "agent");
+  must(agent->listen(folder, "box"), "listen");
+  const std::string path = folder + "/box";
+  client writer(path), reader(path);
+  echo socket;
+  auto trip = [&] { return socket.trip(); };
+  std::vector<std::byte> page(4096, std::byte{3});
+
+  compare(
+      "create + seal 4 KiB", "Unix socket round trip", micro, "<= 1.5 | <= 2.5",
+      [&] {
+        constexpr int objects = 1000;
+        return seconds([&] {
+                 object_id last;
+                 for (int i = 0; i < objects; ++i) {
+                   last = writer.put(page.size(), page.data());
+                   if (i + 1 < objects) writer.session.let_go(last);
+                 }
+                 for (auto& one : writer.fetch({&last, 1})) silent::drop(one);
+                 writer.session.let_go(last);
+               }) /
+               objects;
+      },
+      trip);
+
+  // The reader learns the id as an argument of a task would tell it: it holds a value that names
+  // it.
+  object_id shared = writer.put(page.size(), page.data());
+  object_id outer = writer.session.mint();
+  writer.session.publish(outer);
+  writer.session.fulfil(outer, {.inline_bytes = std::vector<std::byte>(8), .contained = {shared}});
+  (void)reader;
+  compare(
+      "get of a sealed object, warm", "Unix socket round trip", micro, "<= 1 us | <= 1.5",
+      [&] {
+        constexpr int gets = 1000;
+        return seconds([&] {
+                 for (int i = 0; i < gets; ++i)
+                   for (auto& one : writer.fetch({&shared, 1})) silent::drop(one);
+               }) /
+               gets;
+      },
+      trip);
+
+  constexpr std::size_t large = std::size_t{64} << 20;
+  std::vector<std::byte> source(large, std::byte{5}), target(large);
+  compare(
+      "put 64 MiB, warm store", "memcpy", milli, "<= 1.05 | <= 1.25",
+      [&] {
+        return seconds([&] {
+          object_id id = writer.put(large, source.data());
+          for (auto& one : writer.fetch({&id, 1})) silent::drop(one);
+          writer.session.let_go(id);
+        });
+      },
+      [&] { return seconds([&] { std::memcpy(target.data(), source.data(), large); }); });
+
+  kill_row(*agent, path, program);
+}
+
+/// The time is that of writing it, where the store adds nothing: neither side copies.
+void built_row(const runtime& rt) {
+  constexpr std::size_t large = std::size_t{64} << 20;
+  std::vector<std::byte> target(large);
+  task_options apart{.isolation = isolation::process};
+  compare(
+      "put 64 MiB built in the store, task reads it", "memset", milli, "- | -",
+      [&] {
+        return seconds([&] {
+          auto made = must(buffer_builder::make(large, rt.memory()), "builder");
+          std::memset(made.data(), 5, large);
+          auto object = rt.put(std::move(made).freeze());
+          must(rt.get(rt.task(last_byte).options(apart).remote(object)), "task");
+        });
+      },
+      [&] { return seconds([&] { std::memset(target.data(), 5, large); }); });
+}
+
+void task_row() {
+  echo socket;
+  auto rt = must(runtime::start({.workers = 2}), "runtime");
+  task_options apart{.isolation = isolation::process};
+  must(rt.get(rt.task(nothing).options(apart).remote()), "task");
+  compare(
+      "empty task in a worker process, round trip", "Unix socket round trip", micro, "<= 2 | <= 3",
+      [&] {
+        constexpr int calls = 500;
+        return seconds([&] {
+                 for (int i = 0; i < calls; ++i)
+                   must(rt.get(rt.task(nothing).options(apart).remote()), "task");
+               }) /
+               calls;
+      },
+      [&] { return socket.trip(); });
+  built_row(rt);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (auto code = beamlet::run_child(argc, argv)) return *code;
+  if (argc == 3 && std::strcmp(argv[1], "--pins") == 0) return hold_pins(argv[2]);
+  std::printf("| work | yardstick, same run | ours | theirs | unit | ratio | goal | floor |\n");
+  task_row();
+  char folder[] = "/tmp/beamlet-bench-XXXXXX";
+  if (mkdtemp(folder) == nullptr) return 1;
+  rows(folder, argv[0]);
+  std::filesystem::remove_all(folder);
+}
