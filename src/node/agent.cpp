@@ -185,7 +185,7 @@ void agent::said(std::uint32_t from, member& m, wire::lease&& message) {
 void agent::said(std::uint32_t from, member& m, wire::abandon&& message) {
   auto leased = m.leases.find(message.ticket);
   if (leased == m.leases.end())
-    return step(cluster::session_said{.session = from, .what = std::move(message)});
+    return step(cluster::session_said{.session = from, .what = message});
   cancel(from, leased->second);
   m.leases.erase(leased);
 }

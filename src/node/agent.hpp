@@ -194,7 +194,7 @@ class agent final : public link_events, private spill_events {
   void carry_out(store::make_segment&& a);
   void carry_out(store::end_segment&& a);
   void carry_out(store::write_spill&& a) { files_.write(std::move(a)); }
-  void carry_out(store::read_spill&& a) { files_.read(std::move(a)); }
+  void carry_out(store::read_spill&& a) { files_.read(a); }
   void carry_out(store::remove_spill&& a) { files_.remove(a.file); }
   void carry_out(store::granted&& a);
   void carry_out(store::pinned&& a);

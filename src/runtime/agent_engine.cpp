@@ -18,7 +18,7 @@ namespace {
 constexpr base::time_ns fetch_wait_ns = 600'000'000'000;
 
 /// The session closes because the runtime stops.
-error unless_closed(error why) {
+error unless_closed(const error& why) {
   return why.code() == errc::closed ? error(errc::stopped, error_layer::runtime) : why;
 }
 }  // namespace
