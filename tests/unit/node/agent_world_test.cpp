@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random sessions against the whole agent, from seeds.
+#include <beamlet/config.hpp>
 #include <doctest/doctest.h>
 
 #include "agent_world.hpp"
 
 namespace {
 using namespace agent_test;
-}
+// One thread, which the thread sanitizer slows down without finding anything in it.
+constexpr std::uint64_t seeds = BEAMLET_THREAD_SANITIZER ? 20 : 200;
+}  // namespace
 
 TEST_CASE("random sessions read right bytes only, and leave nothing") {
   std::size_t reads = 0, deaths = 0, executions = 0, errors = 0, spilling = 0;
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     CAPTURE(seed);
     agent_world w(seed);
     w.run(2500);
@@ -22,11 +25,11 @@ TEST_CASE("random sessions read right bytes only, and leave nothing") {
     spilling += w.spilled > 0;
   }
   // That it went where it was meant to go.
-  CHECK(reads > 10'000);
-  CHECK(deaths > 500);
-  CHECK(executions > 5'000);
-  CHECK(errors > 500);
-  CHECK(spilling > 50);
+  CHECK(reads > 50 * seeds);
+  CHECK(deaths > seeds * 5 / 2);
+  CHECK(executions > 25 * seeds);
+  CHECK(errors > seeds * 5 / 2);
+  CHECK(spilling > seeds / 4);
 }
 
 TEST_CASE("the same seed makes the same run") {
