@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random sessions against the whole agent, from seeds.
-#include <beamlet/config.hpp>
 #include <doctest/doctest.h>
+#include <beamlet/config.hpp>
 
 #include "agent_world.hpp"
 
