@@ -167,7 +167,11 @@ void session_books::on(wire::leased&& m) {
 }
 
 void session_books::on(wire::new_segment&& m, ports::descriptor descriptor) {
-  ports::memory_claim claim{.bytes = m.size, .writable = m.writable, .file = false};
+  if (!std::in_range<std::size_t>(m.size)) {
+    return end(wrong_message("a segment larger than this process can address"), true);
+  }
+  ports::memory_claim claim{
+      .bytes = static_cast<std::size_t>(m.size), .writable = m.writable, .file = false};
   auto mapped = ports::map_shared_memory(descriptor.number(), claim);
   if (!mapped.has_value() && mapped.error().code() == errc::malformed) {
     claim.file = true;  // where memory is short a file stands in

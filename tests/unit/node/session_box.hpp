@@ -148,7 +148,7 @@ struct box {
 
   void say(wire::to_session message) { session.on_message(std::move(message), {}); }
   /// Gives a segment, filled with `fill`; a writable one is mapped for writing by the session.
-  void segment(std::uint32_t id, std::uint64_t bytes, bool writable, int fill = 0) {
+  void segment(std::uint32_t id, std::size_t bytes, bool writable, int fill = 0) {
     auto made = ports::create_shared_memory(bytes, "beamlet-test");
     REQUIRE(made.has_value());
     if (!writable) {
