@@ -15,9 +15,10 @@ LEFT_OUT = pathlib.Path(__file__).resolve().parent / "left_out.txt"
 
 
 def read_left_out(text):
-    """(word, pattern, reason) of each line."""
+    """(build, pattern, reason) of each line, for each of its builds."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [tuple(field.strip() for field in line.split("|", 2)) for line in lines]
+    fields = [[field.strip() for field in line.split("|", 2)] for line in lines]
+    return [(build, pattern, why) for builds, pattern, why in fields for build in builds.split()]
 
 
 def cases_of(build, word, lines, emulator=()):

@@ -89,7 +89,8 @@ void open_bytes(cell& x) noexcept {
   if (x.state.load(std::memory_order_acquire) != cell::bytes) return;
   codec_context context;
   if (is_live(x.home)) detail::fill_context(x, context);
-  if (extra.held.data == nullptr && extra.away.load(std::memory_order_relaxed) != nullptr) {
+  const bool elsewhere = extra.held.drop == nullptr;  // the bytes here may be none at all
+  if (elsewhere && extra.away.load(std::memory_order_relaxed) != nullptr) {
     auto fetched = context.outside != nullptr
                        ? context.outside->fetch(x)
                        : result<held_bytes>(error(errc::stopped, error_layer::runtime));

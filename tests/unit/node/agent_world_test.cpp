@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random sessions against the whole agent, from seeds.
 #include <doctest/doctest.h>
-#include <beamlet/config.hpp>
 
 #include "agent_world.hpp"
+#include "tests/unit/seeds.hpp"
 
 namespace {
 using namespace agent_test;
-// One thread, which the thread sanitizer slows down without finding anything in it.
-constexpr std::uint64_t seeds = BEAMLET_THREAD_SANITIZER ? 20 : 200;
+constexpr std::uint64_t worlds = seeds(200);
 }  // namespace
 
 TEST_CASE("random sessions read right bytes only, and leave nothing") {
   std::size_t reads = 0, deaths = 0, executions = 0, errors = 0, spilling = 0;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+  for (std::uint64_t seed = 1; seed <= worlds; ++seed) {
     CAPTURE(seed);
     agent_world w(seed);
     w.run(2500);
@@ -25,11 +24,11 @@ TEST_CASE("random sessions read right bytes only, and leave nothing") {
     spilling += w.spilled > 0;
   }
   // That it went where it was meant to go.
-  CHECK(reads > 50 * seeds);
-  CHECK(deaths > seeds * 5 / 2);
-  CHECK(executions > 25 * seeds);
-  CHECK(errors > seeds * 5 / 2);
-  CHECK(spilling > seeds / 4);
+  CHECK(reads > 50 * worlds);
+  CHECK(deaths > worlds * 5 / 2);
+  CHECK(executions > 25 * worlds);
+  CHECK(errors > worlds * 5 / 2);
+  CHECK(spilling > worlds / 4);
 }
 
 TEST_CASE("the same seed makes the same run") {

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "base/rng.hpp"
+#include "tests/unit/seeds.hpp"
 
 namespace {
 std::string run_model(std::uint64_t seed, unsigned faults, const store_test::st::options& options,
@@ -20,14 +21,14 @@ std::string run_model(std::uint64_t seed, unsigned faults, const store_test::st:
 }  // namespace
 
 TEST_CASE("random commands leave the store as the model says") {
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds(300); ++seed) {
     CAPTURE(seed);
     REQUIRE(run_model(seed, 0, store_test::tiny_options()) == "");
   }
 }
 
 TEST_CASE("random commands with refused segments and a failing disk lose only what was damaged") {
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds(300); ++seed) {
     CAPTURE(seed);
     REQUIRE(run_model(seed, 30, store_test::tiny_options()) == "");
   }
@@ -36,7 +37,7 @@ TEST_CASE("random commands with refused segments and a failing disk lose only wh
 TEST_CASE("random commands without disk or fallback leave the store as the model says") {
   auto options = store_test::tiny_options();
   options.spill_bytes = options.fallback_bytes = 0;
-  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds(150); ++seed) {
     CAPTURE(seed);
     REQUIRE(run_model(seed, 10, options) == "");
   }
