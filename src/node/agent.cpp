@@ -172,6 +172,7 @@ void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
                                .functions_hash = message.functions_hash,
                                .slots = std::min(message.slots, slots_max),
                                .pool = m.pool});
+  if (draining_) tell(from, wire::drain{});
 }
 
 void agent::said(std::uint32_t from, member& m, wire::lease&& message) {
@@ -228,6 +229,7 @@ void agent::refuse(std::uint32_t to, std::uint64_t ticket, error why) {
 }
 
 void agent::drain() {
+  draining_ = true;
   std::vector<std::uint32_t> all;
   for (const auto& [number, m] : members_) all.push_back(number);
   for (std::uint32_t number : all)

@@ -104,7 +104,7 @@ class agent final : public link_events, private spill_events {
   /// When `advance` has to be called if nothing comes; base::never_ns: never.
   base::time_ns next_ns() const;
 
-  /// Tells sessions to end, waits for nothing. Sessions get `drain`.
+  /// Tells sessions to end, also those whose hello is yet to come. Waits for nothing.
   void drain();
   /// Closes all links and begins to remove what is on disk. No call but turns of the port,
   /// busy() and the destructor may follow.
@@ -234,7 +234,7 @@ class agent final : public link_events, private spill_events {
   std::map<std::uint64_t, request_key> pin_sets_;  // by node_state's key
   std::vector<request_key> cancelled_;             // whose answers may be among the store's actions
   std::deque<cluster::event> events_;
-  bool stepping_ = false, fresh_ = false, stopped_ = false;
+  bool stepping_ = false, fresh_ = false, draining_ = false, stopped_ = false;
   base::time_ns timer_ns_ = base::never_ns;
   std::uint64_t heard_ = 0;
 };
