@@ -19,6 +19,9 @@ struct limits {
   std::size_t contained_max = std::size_t{1} << 16;
   /// A larger value belongs into the store.
   std::size_t inline_bytes_max = std::size_t{64} << 10;
+  /// Inline values that one message to a session carries, their refs included: a call's arguments
+  /// together, or a part of a longer answer. The rest of the message must fit as well.
+  std::size_t answer_bytes_max = std::size_t{8} << 20;
   /// `require`s that one session has not been answered yet, and objects in one of them.
   std::size_t requires_max = std::size_t{1} << 16;
   std::size_t require_objects_max = std::size_t{1} << 20;

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Which ids of a message are mentions. The agent counts them when it sends, the session when it has
-// decoded: both through these, so that they cannot disagree. An id that occurs twice is mentioned
-// twice.
+// How much a value takes in a message, and which ids of a message are mentions. The agent counts
+// them when it sends, the session when it has decoded: both through these, so that they cannot
+// disagree. An id that occurs twice is mentioned twice.
 
 #include "wire/messages.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace cluster {
+
+/// Roughly, from above: the value, its id and what it contains.
+inline std::size_t message_bytes(const wire::value& v) {
+  constexpr std::size_t object_bytes = 128, contained_bytes = 64;
+  const auto* carried = std::get_if<wire::bytes>(&v.body);
+  return object_bytes + v.contained.size() * contained_bytes +
+         (carried != nullptr ? carried->size() : 0);
+}
 
 template <class Fn>
 void for_each_mention(const wire::object_here& object, Fn&& fn) {

@@ -107,6 +107,7 @@ class node_state {
   const object* first_failed(const wait& w, object_id& which) const;
   std::vector<wire::object_here> gathered(const wait& w, const pinned* answer) const;
   bool all_sealed(const wait& w) const;
+  error check_message(const wait& w, const task& t) const;
 
   // tasks.cpp: calls from submit to the end.
   void said(std::uint32_t from, wire::submit&& m);

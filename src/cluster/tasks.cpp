@@ -29,7 +29,6 @@ void node_state::said(std::uint32_t from, wire::submit&& m) {
     if (c.kind == wire::call_kind::actor_call) pass_turn(c.actor, {from, c.caller}, c.sequence);
     return fail_results(c, why);
   }
-  c.attempt = 0;
   t.what = std::move(c);
   t.kind.urgency = t.what.options.urgency;
   t.kind.pool = pool_of(t);

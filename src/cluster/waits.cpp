@@ -82,6 +82,20 @@ bool node_state::all_sealed(const wait& w) const {
   });
 }
 
+// Errc::ok when one message can hold the call with all that does not lie in the store.
+error node_state::check_message(const wait& w, const task& t) const {
+  std::size_t bytes = 0;
+  for (const object_id& id : w.objects) bytes += message_bytes(objects_.find(id)->made);
+  for (const wire::argument& each : t.what.arguments)
+    bytes += each.inline_value.size() + each.contained.size() * sizeof(object_id);
+  if (bytes <= limits_.answer_bytes_max) return {};
+  return cluster_error(errc::too_large,
+                       "the call's inline arguments take " + std::to_string(bytes) +
+                           " bytes together, and answer_bytes_max is " +
+                           std::to_string(limits_.answer_bytes_max) + ": put them as one object",
+                       t.what.function);
+}
+
 void node_state::on_complete(std::uint64_t key) {
   auto at = waits_.find(key);
   if (at == waits_.end() || at->second.pinning) return;
@@ -95,8 +109,9 @@ void node_state::on_complete(std::uint64_t key) {
   if (!w.task.is_null()) {
     task& t = tasks_.at(w.task);
     if (t.at != task::state::waiting) return;
-    if (failed == nullptr) return arguments_ready(w.task, t);
-    return fail_task(object_id(w.task), error(std::get<error>(failed->made.body)));
+    error why = failed != nullptr ? std::get<error>(failed->made.body) : check_message(w, t);
+    if (why.code() == errc::ok) return arguments_ready(w.task, t);
+    return fail_task(object_id(w.task), why);
   }
   if (failed == nullptr) return pin(key, w);
   wire::here answer;

@@ -232,8 +232,11 @@ void agent::drain() {
   draining_ = true;
   std::vector<std::uint32_t> all;
   for (const auto& [number, m] : members_) all.push_back(number);
-  for (std::uint32_t number : all)
-    if (members_.at(number).open) tell(number, wire::drain{});
+  for (std::uint32_t number : all) {
+    const member& m = members_.at(number);
+    if (m.open) tell(number, wire::drain{});
+    else if (m.pool != 0) world_.kill_worker(number);  // it has no work, and would wait for some
+  }
 }
 
 void agent::stop() {

@@ -113,6 +113,7 @@ class agent final : public link_events, private spill_events {
   bool busy() const { return files_.busy(); }
   /// Those whose process may still be there, too.
   std::size_t sessions() const { return members_.size(); }
+  bool has(std::uint32_t session) const { return members_.contains(session); }
 
   struct session_status {
     std::uint32_t session = 0;
@@ -205,7 +206,6 @@ class agent final : public link_events, private spill_events {
   void carry_out(store::pressure&& a);
   void pump_store();
   void tell_here(std::uint32_t to, wire::here&& message);
-  void tell_execute(std::uint32_t to, wire::execute&& message);
   void show_segments(std::uint32_t to, const std::vector<wire::object_here>& objects);
   std::uint64_t ask(std::uint32_t session, request what);
   void cancel(std::uint32_t session, std::uint64_t ticket);

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "beamlet/base/panic.hpp"
+#include "cluster/mentions.hpp"
 #include "node/agent.hpp"
 #include "node/agent_limits.hpp"
 #include "node/chaos.hpp"
@@ -14,12 +15,6 @@ inline namespace BEAMLET_ABI {
 namespace node {
 
 namespace {
-std::size_t message_bytes(const object_id&, const wire::value& v) {
-  std::size_t bytes = object_here_bytes + v.contained.size() * object_here_bytes / 2;
-  if (const auto* carried = std::get_if<wire::bytes>(&v.body)) bytes += carried->size();
-  return bytes;
-}
-
 // The first that the store no longer has; null: it has all.
 object_id first_missing(const store::store& s, const std::vector<object_id>& ids) {
   auto at = std::find_if(ids.begin(), ids.end(), [&](const object_id& id) { return !s.has(id); });
@@ -31,8 +26,8 @@ object_id first_missing(const store::store& s, const std::vector<object_id>& ids
 
 void agent::carry_out(cluster::send&& a) {
   if (auto* here = std::get_if<wire::here>(&a.what)) return tell_here(a.session, std::move(*here));
-  if (auto* execute = std::get_if<wire::execute>(&a.what))
-    return tell_execute(a.session, std::move(*execute));
+  if (const auto* execute = std::get_if<wire::execute>(&a.what))
+    show_segments(a.session, execute->objects);
   tell(a.session, std::move(a.what));
 }
 
@@ -57,8 +52,8 @@ void agent::tell_here(std::uint32_t to, wire::here&& message) {
   wire::here part{.ticket = message.ticket, .objects = {}};
   std::size_t bytes = 0;
   for (wire::object_here& each : message.objects) {
-    const std::size_t more = message_bytes(each.id, each.what);
-    if (!part.objects.empty() && (bytes + more > inline_bytes_per_message_max ||
+    const std::size_t more = cluster::message_bytes(each.what);
+    if (!part.objects.empty() && (bytes + more > options_.limits.answer_bytes_max ||
                                   part.objects.size() == wire::limits::ids_max)) {
       tell(to, std::exchange(part, {.ticket = message.ticket, .objects = {}}));
       bytes = 0;
@@ -67,31 +62,6 @@ void agent::tell_here(std::uint32_t to, wire::here&& message) {
     part.objects.push_back(std::move(each));
   }
   tell(to, std::move(part));
-}
-
-void agent::tell_execute(std::uint32_t to, wire::execute&& message) {
-  std::size_t bytes = 0;
-  for (const wire::object_here& each : message.objects) bytes += message_bytes(each.id, each.what);
-  for (const wire::argument& each : message.what.arguments)
-    bytes += object_here_bytes * (1 + each.contained.size() / 2) + each.inline_value.size();
-  if (bytes <= inline_bytes_per_message_max) {
-    show_segments(to, message.objects);
-    return tell(to, std::move(message));
-  }
-  // It ends as if it had run and failed; its pins end with it.
-  std::vector<object_id> pinned;
-  for (const wire::object_here& each : message.objects)
-    if (std::holds_alternative<wire::extent>(each.what.body)) pinned.push_back(each.id);
-  store_.unpin(to, pinned);
-  wire::value why{.body = node_error(errc::too_large, "the call's inline arguments take " +
-                                                          std::to_string(bytes) +
-                                                          " bytes together: put some of them"),
-                  .contained = {}};
-  step(cluster::session_said{
-      .session = to,
-      .what = wire::done{.task = message.what.task,
-                         .attempt = message.what.attempt,
-                         .results = std::vector(message.what.results.size(), why)}});
 }
 
 // -- node_state: the store, and the world

@@ -25,10 +25,6 @@ inline constexpr base::time_ns ending_ns_max = 1'000'000'000;
 inline constexpr base::time_ns unmap_ns_max = 60'000'000'000;
 /// Calls that one program runs at a time; no program has so many threads.
 inline constexpr std::uint32_t slots_max = 1 << 16;
-/// Inline values of one message; the rest of it must fit as well.
-inline constexpr std::size_t inline_bytes_per_message_max = wire::limits::message_bytes_max / 2;
-/// An id with what describes its value.
-inline constexpr std::size_t object_here_bytes = 128;
 
 inline constexpr char spill_folder_prefix[] = "beamlet-";
 

@@ -74,7 +74,8 @@ bool agent::settle_members() {
       end(number, m);
       changed = true;
     }
-    if (!m.ended || !m.process_gone) {
+    // Who was never let in has no memory to write to.
+    if (!m.ended || (m.open && !m.process_gone)) {
       ++at;
       continue;
     }

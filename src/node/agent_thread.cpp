@@ -269,6 +269,10 @@ void agent_thread::driver::serve_processes() {
       process.worker->kill();
     }
     std::optional<ports::process_end> end = process.how_it_ended();
+    if (!process.worker && !agent_->has(each->first)) {  // was not let in
+      each = processes_.erase(each);
+      continue;
+    }
     if (!end) {
       ++each;
       continue;

@@ -99,10 +99,22 @@ void session::close() {
   b.end(error(), false);  // with the reason that is there
 }
 
+void session::look() {
+  if (books_->told.load(std::memory_order_relaxed) == ports::thread::current_id()) return;
+  std::shared_ptr<agent_link> reading;
+  {
+    std::lock_guard hold(books_->lock);
+    reading = books_->link;
+  }
+  if (reading != nullptr && reading->read_by_this_thread()) reading->pump(0);
+}
+
 bool session::lost() const {
   std::lock_guard hold(books_->lock);
   return books_->is_dead();
 }
+
+bool session::forked() const { return books_->forked(); }
 
 std::uint64_t session::inline_max() const {
   std::lock_guard hold(books_->lock);

@@ -121,7 +121,12 @@ class session final : public agent_messages {
   ///
   /// REQUIRES: not in a call of the host or of a `fetched`.
   void close();
+  /// Reads what has come, where this thread is the one that has to; nothing in a call of the host.
+  void look();
   bool lost() const;
+  /// In a fork of its process, where no thread will ever give back the lock that one may have held:
+  /// nothing else of the session may be called, and nothing of it destroyed.
+  bool forked() const;
   std::uint64_t inline_max() const;
   /// The agent does not keep up: who makes more and can wait should.
   bool behind() const;

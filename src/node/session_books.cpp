@@ -127,6 +127,7 @@ std::optional<arrived> session_books::take(wire::object_here&& object) {
 void session_keeper::drop(void* keeper) {
   std::unique_ptr<session_keeper> kept(static_cast<session_keeper*>(keeper));
   session_books& b = *kept->books;
+  if (b.forked()) return (void)kept.release();
   std::lock_guard hold(b.lock);  // ends before what may be the books' last owner
   b.refs.let_go(kept->id);
   for (const object_id& inner : kept->contained) b.refs.let_go(inner);

@@ -19,6 +19,7 @@
 #include "node/session.hpp"
 #include "node/session_refs.hpp"
 #include "ports/shared_memory.hpp"
+#include "ports/threads.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -77,6 +78,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void give_back(const std::optional<wire::extent>& lease);
   bool send(const wire::to_agent& message);
   bool is_dead() const noexcept { return dead.code() != errc::ok; }
+  bool forked() const { return generation != ports::fork_generation(); }  ///< without the lock
 
   // -- values and memory, with the lock held
 
@@ -117,6 +119,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void on(wire::actor_ended&& m);
   void on(wire::drain&& m);
 
+  std::atomic<std::uint64_t> told{0};  // the thread that hands over what came; 0: none
+  const std::uint32_t generation = ports::fork_generation();
   std::mutex lock;
   session_host* const host;
   std::shared_ptr<agent_link> link;  // a waiting thread keeps it too

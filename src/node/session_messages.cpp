@@ -24,10 +24,23 @@ template <class Message>
 void count_mentions(ref_counts& refs, const Message& message) {
   cluster::for_each_mention(message, [&](const object_id& id) { refs.mention(id); });
 }
+
+/// Marks the thread that hands over, which must not read meanwhile.
+class telling {
+ public:
+  explicit telling(session_books& books)
+      : books_(books.shared_from_this()), outer_(books.told.exchange(ports::thread::current_id())) {}
+  ~telling() { books_->told.store(outer_); }
+
+ private:
+  std::shared_ptr<session_books> books_;
+  std::uint64_t outer_;
+};
 }  // namespace
 
 void session::on_message(wire::to_session message, ports::descriptor segment) {
   session_books& b = *books_;
+  telling inside(b);
   {
     std::lock_guard hold(b.lock);
     if (b.ended) return;
@@ -47,6 +60,7 @@ void session::on_message(wire::to_session message, ports::descriptor segment) {
 }
 
 void session::on_lost(const error& why) {
+  telling inside(*books_);
   books_->end(why.code() == errc::agent_lost ? why : agent_lost_error(why), true);
 }
 

@@ -158,7 +158,7 @@ bool socket_agent_link::pump(std::uint64_t timeout_ns) {
     if (lost_) return false;
   }
   // An answer comes about as fast as this thread could go to sleep and be woken.
-  for (int i = 0; i < looks_before_sleep_; ++i) {
+  for (int i = 0; timeout_ns > 0 && i < looks_before_sleep_; ++i) {
     if (read()) return true;
     for (int pause = 0; pause < pauses_between_looks; ++pause) ports::pause();
   }

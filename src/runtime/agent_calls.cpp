@@ -37,8 +37,10 @@ struct telling_guard {
   ~telling_guard() { now_telling = outer; }
 };
 
+/// Without a keeper: no memory.
 sched::held_bytes held(const std::shared_ptr<node::arrived>& one) {
-  auto* keeper = new std::shared_ptr<node::arrived>(one);
+  auto* keeper = new (std::nothrow) std::shared_ptr<node::arrived>(one);
+  if (keeper == nullptr) return {};
   return {one->bytes.data, one->bytes.size,
           [](void* k) { delete static_cast<std::shared_ptr<node::arrived>*>(k); }, keeper};
 }
@@ -79,6 +81,7 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   const sched::cell_extra& extra = *x.extra.load(std::memory_order_acquire);
   wire::call out;
   out.task = session_->mint();
+  out.attempt = extra.attempt;  // the agent counts on
   {
     std::lock_guard hold(lock_);
     out.function = name_of(call.function);
@@ -135,7 +138,7 @@ result<void> agent_engine::send_call(sched::cell& x, wire::call call) {
   bool cancelled = false;
   {
     std::lock_guard hold(lock_);
-    if (no_more_) return error(errc::stopped, error_layer::runtime);
+    if (no_more_.code() != errc::ok) return no_more_;
     sched::cell_extra& extra = *x.extra.load(std::memory_order_acquire);
     std::unique_ptr<record> fresh;
     record* its = record_of(extra);
@@ -219,6 +222,14 @@ void agent_engine::fetch_result(const object_id& id) {
   session_->require({&id, 1}, 0, base::never_ns, std::move(come));
 }
 
+void agent_engine::look() {
+  constexpr base::time_ns between_looks_ns = 100'000;  // a function may ask all the time
+  base::time_ns now = home_->port->now_ns();
+  if (now < looks_at_ns_.load(std::memory_order_relaxed)) return;
+  looks_at_ns_.store(now + between_looks_ns, std::memory_order_relaxed);
+  session_->look();
+}
+
 void agent_engine::cancel(sched::cell& x, bool force, bool recursive) {
   object_id task;
   {
@@ -230,21 +241,26 @@ void agent_engine::cancel(sched::cell& x, bool force, bool recursive) {
   session_->cancel(task, force, recursive);
 }
 
-void agent_engine::cancel_all() {
-  std::unordered_map<object_id, flight, object_id_hash> all;
+/// From now on nothing leaves, and what was to come in fails. Returns what has left.
+agent_engine::flights agent_engine::close_out(const error& why) {
+  flights all;
   std::unordered_map<std::uint64_t, sched::cell*> adopting;
   {
     std::lock_guard hold(lock_);
-    no_more_ = true;
+    if (no_more_.code() == errc::ok) no_more_ = why;
     all.swap(flights_);
     flying_.clear();
     adopting.swap(adopting_);
   }
   for (auto& [number, x] : adopting) {
-    sched::seal_failed(*x, error(errc::stopped, error_layer::runtime));
+    sched::seal_failed(*x, why);
     x->release();
   }
-  for (auto& [result, f] : all) {
+  return all;
+}
+
+void agent_engine::cancel_all() {
+  for (auto& [result, f] : close_out(error(errc::stopped, error_layer::runtime))) {
     session_->cancel(f.task, true, true);
     if (f.fetched) session_->let_go(result);
     home_->dropped.fetch_add(1, std::memory_order_relaxed);
@@ -260,13 +276,8 @@ void agent_engine::end() {
 }
 
 void agent_engine::on_lost(const error& why) {
-  std::unordered_map<object_id, flight, object_id_hash> all;
-  {
-    std::lock_guard hold(lock_);
-    all.swap(flights_);
-    flying_.clear();
-  }
-  for (auto& [result, f] : all) sched::come_back(*f.of, why);
+  telling_guard inside;
+  for (auto& [result, f] : close_out(why)) sched::come_back(*f.of, why);
   on_drain();
 }
 
@@ -276,10 +287,12 @@ bool agent_engine::take_arrived(const object_id& id, sched::cell& into) {
   if (now_arriving == nullptr) return false;
   for (auto& one : now_arriving->objects) {
     if (one == nullptr || one->id != id) continue;
-    if (one->why.code() != errc::ok) {
-      sched::seal_failed(into, one->why);
+    sched::held_bytes value = one->why.code() == errc::ok ? held(one) : sched::held_bytes{};
+    if (value.keeper == nullptr) {
+      bool failed = one->why.code() != errc::ok;
+      sched::seal_failed(into, failed ? one->why : error(errc::no_memory, error_layer::runtime));
     } else {
-      into.extra.load(std::memory_order_relaxed)->held = held(one);
+      into.extra.load(std::memory_order_relaxed)->held = value;
       into.state.store(sched::cell::bytes, std::memory_order_release);
     }
     return true;
@@ -296,7 +309,7 @@ result<const registration*> agent_engine::registered(const std::string& name) {
   return found;
 }
 
-result<sched::cell*> agent_engine::import_call(const wire::call& what,
+result<sched::cell*> agent_engine::import_call(wire::call& what,
                                                std::vector<node::arrived>& objects) {
   arrivals coming;
   for (node::arrived& one : objects) coming.objects.push_back(shared(std::move(one)));
@@ -304,14 +317,10 @@ result<sched::cell*> agent_engine::import_call(const wire::call& what,
   sched::exported_call call;
   call.function = found->key;
   if (what.arguments.empty()) return error(errc::malformed, error_layer::runtime);
-  const wire::argument& first = what.arguments.front();
-  if (first.object.is_null()) {
-    call.arguments = first.inline_value;
-  } else {
-    for (auto& one : coming.objects)
-      if (one->id == first.object)
-        call.arguments.assign(one->bytes.data, one->bytes.data + one->bytes.size);
-  }
+  wire::argument& first = what.arguments.front();
+  call.arguments = std::move(first.inline_value);
+  for (auto& one : coming.objects)
+    if (one->id == first.object) call.borrowed = {one->bytes.data, one->bytes.size};
   sched::codec_context context{home_, this, {}, {}};
   arrivals* outer = std::exchange(now_arriving, &coming);
   auto made = found->entry->make(*sched::find_context(*home_), call, context);
@@ -320,11 +329,17 @@ result<sched::cell*> agent_engine::import_call(const wire::call& what,
 }
 
 void agent_engine::on_execute(wire::call what, std::vector<node::arrived> objects) {
+  std::unique_ptr<execution> e(new (std::nothrow) execution);
   auto made = import_call(what, objects);
   // What the call mentions beside its objects is held by the cells that were made of it.
   for (const wire::argument& argument : what.arguments) {
     if (argument.by_ref) session_->let_go(argument.object);
     for (const object_id& id : argument.contained) session_->let_go(id);
+  }
+  if (e == nullptr && made.has_value()) {
+    (*made)->release();
+    (*made)->release();
+    made = error(errc::no_memory, error_layer::runtime);
   }
   if (!made.has_value()) {
     std::vector<node::made> failed(what.results.size());
@@ -338,7 +353,6 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
     extra->attempt = what.attempt;
     extra->deadline_ns = what.options.deadline_ns;
   }
-  auto* e = new execution;
   e->engine = this;
   e->task = what.task;
   e->attempt = what.attempt;
@@ -360,7 +374,7 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
   sched::add_waiter(copy, *e);
   {
     std::lock_guard hold(lock_);
-    running_.insert_or_assign(what.task, e);
+    running_.insert_or_assign(what.task, e.release());
   }
   registered(what.function).value()->entry->submit(*sched::find_context(*home_), copy);
 }

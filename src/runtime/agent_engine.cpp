@@ -166,6 +166,7 @@ void agent_engine::adopted(std::uint64_t number, result<std::vector<node::arrive
 void agent_engine::forget(sched::outside* record) { forget_record(record); }
 
 void agent_engine::forget_record(sched::outside* o) {
+  if (o != nullptr && reinterpret_cast<record*>(o)->session->forked()) return;
   for (auto* next = reinterpret_cast<record*>(o); next != nullptr;) {
     std::unique_ptr<record> gone(std::exchange(next, next->next));
     gone->session->let_go(gone->id);
@@ -174,7 +175,7 @@ void agent_engine::forget_record(sched::outside* o) {
 
 result<sched::held_bytes> agent_engine::fetch(sched::cell& x) {
   record* r = record_of(*x.extra.load(std::memory_order_acquire));
-  if (forked()) return error(errc::forked, error_layer::runtime);
+  if (session_->forked()) return error(errc::forked, error_layer::runtime);
   if (r == nullptr) return error(errc::stopped, error_layer::runtime);  // another runtime's
   auto came = session_->fetch({&r->id, 1}, 0, fetch_wait_ns);
   if (!came.has_value()) return unless_closed(std::move(came).error());

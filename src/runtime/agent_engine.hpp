@@ -50,6 +50,7 @@ class agent_engine final : public sched::engine,
   std::uintptr_t keep(sched::cell&) override { return sched::cell::value; }
   void submit(sched::cell& x, sched::exported_call call) override;
   void cancel(sched::cell& x, bool force, bool recursive) override;
+  void look() override;
   void forget(sched::outside* record) override;
   result<sched::held_bytes> fetch(sched::cell& x) override;
   bool may_wait_here() const override;
@@ -83,12 +84,13 @@ class agent_engine final : public sched::engine,
     bool fetched = false;  // its id is not the cell's: bytes cannot be asked for later
   };
 
+  using flights = std::unordered_map<object_id, flight, object_id_hash>;
+
   static sched::outside* opaque(record* r) noexcept { return reinterpret_cast<sched::outside*>(r); }
   static void forget_record(sched::outside* o);
   static bool take_arrived(const object_id& id, sched::cell& into);
   static void add_record(sched::cell_extra& extra, record& fresh) noexcept;
   record* record_of(const sched::cell_extra& extra) const noexcept;
-  bool forked() const noexcept { return generation_ != ports::fork_generation(); }
   node::made value_of(sched::cell& x);
   node::made placed(std::vector<std::byte> bytes, std::vector<object_id> contained);
   void tell_value(sched::cell& x, const object_id& id);
@@ -97,25 +99,26 @@ class agent_engine final : public sched::engine,
   result<void> send_call(sched::cell& x, wire::call call);
   void fetch_result(const object_id& id);
   void adopted(std::uint64_t number, result<std::vector<node::arrived>> came);
+  flights close_out(const error& why);
   bool take_flight(const object_id& result, flight& out);
-  result<sched::cell*> import_call(const wire::call& what, std::vector<node::arrived>& objects);
+  result<sched::cell*> import_call(wire::call& what, std::vector<node::arrived>& objects);
   result<const registration*> registered(const std::string& name);
   const std::string& name_of(const void* function);
 
-  const std::uint32_t generation_ = ports::fork_generation();
   sched::scheduler* home_ = nullptr;
   std::function<void()> at_end_;
   std::shared_ptr<node::session> session_;
   store_memory memory_;
   std::mutex lock_;
-  std::unordered_map<object_id, flight, object_id_hash> flights_;  // by their result
-  std::unordered_map<const sched::cell*, object_id> flying_;       // what has one: its result
-  std::unordered_map<std::uint64_t, sched::cell*> adopting_;       // counted, by their number
+  flights flights_;                                           // by their result
+  std::unordered_map<const sched::cell*, object_id> flying_;  // what has one: its result
+  std::unordered_map<std::uint64_t, sched::cell*> adopting_;  // counted, by their number
   std::uint64_t adoptions_ = 0;
-  bool no_more_ = false;                                               // cancel_all() has been here
+  error no_more_;  // once nothing leaves any more: why
   std::unordered_map<object_id, execution*, object_id_hash> running_;  // by task
   std::unordered_map<const void*, std::string> names_;
   std::unordered_map<std::string, const registration*> functions_;
+  std::atomic<base::time_ns> looks_at_ns_{0};
   std::atomic<std::uint32_t> ended_{0};
 };
 

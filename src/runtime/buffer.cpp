@@ -62,10 +62,11 @@ result<buffer> buffer::adopt(const sched::held_bytes& held) noexcept {
 }
 
 buffer buffer::slice(std::size_t from, std::size_t count) const noexcept {
-  BEAMLET_ASSERT(from <= size_ && count <= size_ - from, "a slice lies inside its buffer");
+  BEAMLET_ASSERT(from <= part_.size && count <= part_.size - from,
+                 "a slice lies inside its buffer");
   buffer part = *this;
-  if (from != 0) part.data_ += from;
-  part.size_ = count;
+  if (from != 0) part.part_.data += from;
+  part.part_.size = count;
   return part;
 }
 
@@ -74,8 +75,8 @@ bool operator==(const buffer& a, const buffer& b) noexcept {
 }
 
 const sched::held_bytes* detail::memory_of(const buffer& whole) noexcept {
-  const counted_memory* memory = whole.memory_;
-  if (memory == nullptr || whole.data_ != memory->held.data || whole.size_ != memory->used)
+  const counted_memory* memory = whole.part_.memory;
+  if (memory == nullptr || whole.data() != memory->held.data || whole.size() != memory->used)
     return nullptr;
   return &memory->held;
 }
@@ -92,10 +93,10 @@ result<buffer_builder> buffer_builder::make(std::size_t bytes, memory_source& so
 }
 
 buffer buffer_builder::freeze(std::size_t bytes) && noexcept {
-  BEAMLET_ASSERT(bytes <= size_, "what is frozen was there");
-  if (memory_ != nullptr) memory_->used = bytes;
-  size_ = 0;
-  return buffer(std::exchange(memory_, nullptr), std::exchange(data_, nullptr), bytes);
+  BEAMLET_ASSERT(bytes <= part_.size, "what is frozen was there");
+  auto all = std::move(part_);
+  if (all.memory != nullptr) all.memory->used = bytes;
+  return buffer(std::exchange(all.memory, nullptr), all.data, bytes);
 }
 
 void detail::encode_placed(writer& out, const result<placed_value>& value) {

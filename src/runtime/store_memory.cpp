@@ -25,6 +25,7 @@ struct store_memory::block {
   std::atomic<bool> is_object{false};
 
   static void drop(void* keeper) {
+    if (static_cast<block*>(keeper)->session->forked()) return;
     std::unique_ptr<block> gone(static_cast<block*>(keeper));
     gone->session->free(gone->memory);
   }

@@ -49,6 +49,9 @@ void cancel(context& here, cell& x, bool recursive, bool force) noexcept {
 }
 
 bool this_attempt_cancelled(const context& here) noexcept {
+  scheduler& home = here.home();
+  if (home.solo)
+    if (engine* out = home.outside.load(std::memory_order_relaxed)) out->look();
   if (here.face->now.load(std::memory_order_relaxed) >= phase::cancelling) return true;
   return here.depth > 0 && attempt_cancelled(*here.current);
 }

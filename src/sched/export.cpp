@@ -18,11 +18,27 @@ bool may_export(scheduler& home, const cell& x, std::uint32_t flags) noexcept {
          home.now.load(std::memory_order_relaxed) < phase::cancelling;
 }
 
-bool export_claimed(scheduler& home, cell& x) noexcept {
+bool export_claimed(scheduler& home, cell& x, error* why = nullptr) noexcept {
   exported_call call;
-  if (!x.ops->export_call(x, call)) return false;
+  if (!x.ops->export_call(x, call)) {
+    if (why != nullptr) *why = std::move(call.why);
+    return false;
+  }
   home.outside.load(std::memory_order_acquire)->submit(x, std::move(call));
   return true;
+}
+
+/// Of a task that only a worker process may run: takes the queue's reference.
+void leave_claimed(context& here, cell& x, std::uint32_t flags) noexcept {
+  scheduler& home = here.home();
+  error why;
+  if (refused_at_start(here, x, flags, why)) return come_back(x, std::move(why));
+  if (may_export(home, x, flags) && export_claimed(home, x, &why)) return;
+  if (why.code() != errc::ok) return come_back(x, std::move(why));
+  come_back(x, error(errc::not_registered, error_layer::sched,
+                     {"a worker process can run only a function that has a BEAMLET_REMOTE and "
+                      "takes and returns types with codecs",
+                      "", function_name(x), ""}));
 }
 
 /// Seals what came back. `x.extra` holds the bytes, or the failure is set.
@@ -61,21 +77,20 @@ bool leave_through_engine(context& here, cell& x) noexcept {
 }
 
 void leave_isolated(context& here, cell& x) noexcept {
-  scheduler& home = here.home();
   std::uint32_t flags = claim(x);
   if (flags & cell::claimed) return x.release();
-  error why;
-  if (refused_at_start(here, x, flags, why)) return come_back(x, std::move(why));
-  if (may_export(home, x, flags) && export_claimed(home, x)) return;
-  come_back(x, error(errc::not_registered, error_layer::sched,
-                     {"a worker process can run only a function that has a BEAMLET_REMOTE and "
-                      "takes and returns types with codecs",
-                      "", function_name(x), ""}));
+  leave_claimed(here, x, flags);
 }
 
 bool leave_again(context& here, cell& x) noexcept {
   scheduler& home = here.home();
-  if (!may_export(home, x, x.unmet.load(std::memory_order_acquire))) return false;
+  std::uint32_t flags = x.unmet.load(std::memory_order_acquire);
+  if (x.extra.load(std::memory_order_relaxed)->isolated != nullptr) {
+    x.add_reference();
+    leave_claimed(here, x, flags);
+    return true;
+  }
+  if (!home.has_engine || !may_export(home, x, flags)) return false;
   x.add_reference();
   if (export_claimed(home, x)) return true;
   x.release();

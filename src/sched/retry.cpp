@@ -21,9 +21,7 @@ struct next_attempt : cell, timer {
 
 void enter_next_attempt(context& here, cell& self) {
   cell& x = *static_cast<next_attempt&>(self).task;
-  bool leaves = here.face->has_engine || x.extra.load(std::memory_order_relaxed)->isolated;
-  if (!leaves || !leave_again(here, x))
-    run_claimed(here, x, x.unmet.load(std::memory_order_acquire));
+  if (!leave_again(here, x)) run_claimed(here, x, x.unmet.load(std::memory_order_acquire));
   self.release();
 }
 

@@ -23,7 +23,7 @@ constexpr char client_word[] = "--client-of-kill9";
 constexpr int board_descriptor = 4;
 constexpr int complains = 7;                                   // exit status
 constexpr std::size_t kept_bytes_max = std::size_t{12} << 20;  // four times that is over memory
-constexpr std::uint64_t garbage_connections = 100;  // a session stays as long as its process
+constexpr std::uint64_t garbage_connections = 100;
 
 class client {
  public:

@@ -25,6 +25,15 @@ void expect_no_harm(box& b, std::size_t other) {
   b.on_agent([](node::agent& agent) { CHECK(agent.check() == ""); });
   b.expect_nothing_left();
 }
+
+/// One client does this for so many rounds, beside a good one.
+void expect_only_it_suffers(std::uint64_t seed, conduct what, std::uint64_t rounds) {
+  box b(seed);
+  b.start(0, what);
+  b.start(1);
+  await_rounds(b, 0, rounds);
+  expect_no_harm(b, 1);
+}
 }  // namespace
 
 TEST_CASE("while a client is stopped the others go on, and its end gives all back") {
@@ -36,25 +45,13 @@ TEST_CASE("while a client is stopped the others go on, and its end gives all bac
 }
 
 TEST_CASE("a client that scribbles over what it has sealed harms nobody else") {
-  box b(2);
-  b.start(0, conduct::scribbles);
-  b.start(1);
-  await_rounds(b, 0, 100);
-  expect_no_harm(b, 1);
+  expect_only_it_suffers(2, conduct::scribbles, 100);
 }
 
 TEST_CASE("a client that sends garbage loses its connections, and nobody else anything") {
-  box b(3);
-  b.start(0, conduct::sends_garbage);
-  b.start(1);
-  await_rounds(b, 0, 120);
-  expect_no_harm(b, 1);
+  expect_only_it_suffers(3, conduct::sends_garbage, 120);
 }
 
 TEST_CASE("a client that asks for a TiB is refused, and goes on with less") {
-  box b(4);
-  b.start(0, conduct::asks_too_much);
-  b.start(1);
-  await_rounds(b, 0, 20);
-  expect_no_harm(b, 1);
+  expect_only_it_suffers(4, conduct::asks_too_much, 20);
 }

@@ -54,6 +54,35 @@ struct counted_memory {
 };
 void drop_memory(counted_memory* memory) noexcept;
 
+/// A count of some memory, and which part of it is meant.
+template <class Byte>
+struct memory_part {
+  counted_memory* memory = nullptr;
+  Byte* data = nullptr;
+  std::size_t size = 0;
+
+  memory_part() noexcept = default;
+  memory_part(counted_memory* taken, Byte* from, std::size_t bytes) noexcept
+      : memory(taken), data(from), size(bytes) {}
+  memory_part(const memory_part& other) noexcept
+      : memory(other.memory), data(other.data), size(other.size) {
+    if (memory != nullptr) memory->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  memory_part(memory_part&& other) noexcept
+      : memory(std::exchange(other.memory, nullptr)),
+        data(std::exchange(other.data, nullptr)),
+        size(std::exchange(other.size, 0)) {}
+  memory_part& operator=(memory_part other) noexcept {
+    std::swap(memory, other.memory);
+    std::swap(data, other.data);
+    std::swap(size, other.size);
+    return *this;
+  }
+  ~memory_part() {
+    if (memory != nullptr) drop_memory(memory);
+  }
+};
+
 /// For who publishes memory of its own source in place: the block behind `whole`. Null when the
 /// buffer is not all that was frozen of it: then others may read what lies behind the buffer.
 const sched::held_bytes* memory_of(const buffer& whole) noexcept;
@@ -66,23 +95,6 @@ const sched::held_bytes* memory_of(const buffer& whole) noexcept;
 class buffer {
  public:
   buffer() noexcept = default;
-  buffer(const buffer& other) noexcept
-      : memory_(other.memory_), data_(other.data_), size_(other.size_) {
-    if (memory_ != nullptr) memory_->references.fetch_add(1, std::memory_order_relaxed);
-  }
-  buffer(buffer&& other) noexcept
-      : memory_(std::exchange(other.memory_, nullptr)),
-        data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
-  buffer& operator=(buffer other) noexcept {
-    std::swap(memory_, other.memory_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~buffer() {
-    if (memory_ != nullptr) detail::drop_memory(memory_);
-  }
 
   /// A copy of its own.   Errors: those of the source.
   static result<buffer> copy_of(std::span<const std::byte> bytes,
@@ -92,10 +104,10 @@ class buffer {
   /// Errors: no_memory; then `held` is still the caller's.
   static result<buffer> adopt(const sched::held_bytes& held) noexcept;
 
-  const std::byte* data() const noexcept { return data_; }
-  std::size_t size() const noexcept { return size_; }
-  bool empty() const noexcept { return size_ == 0; }
-  std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  const std::byte* data() const noexcept { return part_.data; }
+  std::size_t size() const noexcept { return part_.size; }
+  bool empty() const noexcept { return part_.size == 0; }
+  std::span<const std::byte> bytes() const noexcept { return {part_.data, part_.size}; }
 
   /// A part of it, without a copy.   REQUIRES: from + count <= size().
   buffer slice(std::size_t from, std::size_t count) const noexcept;
@@ -107,11 +119,9 @@ class buffer {
   friend class buffer_builder;
   friend const sched::held_bytes* detail::memory_of(const buffer& whole) noexcept;
   buffer(detail::counted_memory* taken, const std::byte* data, std::size_t size) noexcept
-      : memory_(taken), data_(data), size_(size) {}
+      : part_(taken, data, size) {}
 
-  detail::counted_memory* memory_ = nullptr;
-  const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
+  detail::memory_part<const std::byte> part_;
 };
 
 /// Bytes while they are written. Not cleared; they start at a multiple of 64, and on a page from
@@ -124,36 +134,23 @@ class buffer_builder {
 
   /// Errors: those of the source.
   static result<buffer_builder> make(std::size_t bytes, memory_source& source = heap_memory());
-  buffer_builder(buffer_builder&& other) noexcept
-      : memory_(std::exchange(other.memory_, nullptr)),
-        data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
-  buffer_builder& operator=(buffer_builder other) noexcept {
-    std::swap(memory_, other.memory_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~buffer_builder() {
-    if (memory_ != nullptr) detail::drop_memory(memory_);
-  }
+  buffer_builder(buffer_builder&&) noexcept = default;
+  buffer_builder& operator=(buffer_builder&&) noexcept = default;
 
-  std::byte* data() noexcept { return data_; }
-  std::size_t size() const noexcept { return size_; }
-  std::span<std::byte> bytes() noexcept { return {data_, size_}; }
+  std::byte* data() noexcept { return part_.data; }
+  std::size_t size() const noexcept { return part_.size; }
+  std::span<std::byte> bytes() noexcept { return {part_.data, part_.size}; }
 
   /// Nothing is written any more.   Cost: no copy.
-  buffer freeze() && noexcept { return std::move(*this).freeze(size_); }
+  buffer freeze() && noexcept { return std::move(*this).freeze(part_.size); }
   /// The first so many bytes.   REQUIRES: bytes <= size().
   buffer freeze(std::size_t bytes) && noexcept;
 
  private:
   buffer_builder(detail::counted_memory* taken, std::byte* data, std::size_t size) noexcept
-      : memory_(taken), data_(data), size_(size) {}
+      : part_(taken, data, size) {}
 
-  detail::counted_memory* memory_;
-  std::byte* data_;
-  std::size_t size_;
+  detail::memory_part<std::byte> part_;
 };
 
 namespace detail {

@@ -141,6 +141,7 @@ bool export_pack(sched::cell& x, const void* key, const Pack& arguments,
   out.function = key;
   out.contained = std::move(context.contained);
   out.awaited = std::move(context.awaited);
+  if (!w.ok()) out.why = w.failure();
   return w.ok();
 }
 

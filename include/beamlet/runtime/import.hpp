@@ -102,7 +102,9 @@ struct importer<F, std::tuple<P...>> {
                      {"a call to a method of another type of actor", "", "", ""});
     }
     return call_guarded([&]() -> result<cell*> {
-      reader in(call.arguments, &codec);
+      reader in(call.borrowed.data() == nullptr ? std::span<const std::byte>(call.arguments)
+                                                : call.borrowed,
+                &codec);
       std::tuple<ref<std::decay_t<P>>...> arguments{read_argument<P>(in, here.home())...};
       if (in.remaining() != 0) in.fail();
       if (!in.ok()) return in.failure();

@@ -120,9 +120,9 @@ class runtime_handle {
   template <class T>
   result<wait_result<T>> wait(const std::vector<ref<T>>& objects, wait_options options = {}) const;
   /// Queued work fails with errc::cancelled, a coroutine at its next wait, a running function sees
-  /// `this_task::cancelled()`. Recursive: also what it has submitted. `force`: a
-  /// worker process is ended at once. Errors: unsupported (`force` for a task that runs in this
-  /// process: it was asked to end), invalid_ref.
+  /// `this_task::cancelled()`. `recursive`: also what it has submitted. `force`: the worker process
+  /// that runs it is killed. Errors: unsupported (`force` for a task that runs in this process: it
+  /// was asked to end), invalid_ref.
   template <class T>
   result<void> cancel(const ref<T>& object, bool force = false, bool recursive = true) const;
   /// Calls `callback(result<T>)` once, on the thread that seals the object (at once when it is

@@ -24,10 +24,12 @@ namespace sched {
 struct exported_call {
   const void* function = nullptr;  // key in the registry
   std::vector<std::byte> arguments;
-  std::vector<object_id> contained;  // refs inside values, and those given as they are
-  std::vector<object_id> awaited;    // objects that the function gets the values of
-  actor_core* actor = nullptr;       // null: any node may run it
+  std::span<const std::byte> borrowed;  // instead, where they came in and lie in somebody's memory
+  std::vector<object_id> contained;     // refs inside values, and those given as they are
+  std::vector<object_id> awaited;       // objects that the function gets the values of
+  actor_core* actor = nullptr;          // null: any node may run it
   std::uint64_t caller = 0;
+  error why;  // it could not be made: what an argument's codec said, if anything
 };
 
 /// Makes a cell of one type: pending, one reference. Null: no memory.
@@ -50,6 +52,9 @@ class engine {
   virtual void submit(cell& x, exported_call call) = 0;
   /// `x` was cancelled here: what runs elsewhere for it is to end; by force: with its process.
   virtual void cancel(cell& x, bool force, bool recursive) = 0;
+  /// A running function asks whether it was cancelled: where its thread is also the one that reads,
+  /// it looks now for what has come.
+  virtual void look() {}
   /// The process's last reference to a published cell has gone.
   virtual void forget(outside* record) = 0;
   /// The bytes of a cell that was sealed as `bytes` without them, because they are large and
@@ -79,7 +84,8 @@ struct codec_context {
 
 /// Offers a ready cell, or a message on its way into the mailbox, to the engine. True: it has gone.
 bool leave_through_engine(context& here, cell& x) noexcept;
-/// The same for a task that is to be tried again; false: it runs here.
+/// The same for a task that is to be tried again; false: it runs here. One for a worker process
+/// leaves or fails.
 bool leave_again(context& here, cell& claimed) noexcept;
 /// The end of a call that left, with its result as bytes or its error; a failed one is tried again
 /// if its options say so. Releases the queue's reference.

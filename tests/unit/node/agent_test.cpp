@@ -22,6 +22,16 @@ errc code_of(const std::optional<wire::object_here>& object) {
   const auto* why = object.has_value() ? std::get_if<error>(&object->what.body) : nullptr;
   return why != nullptr ? why->code() : errc::ok;
 }
+/// A call that a worker process is to run: `b.wishes` tells of which kind.
+void submit_isolated(box& b, client& program) {
+  wire::call call;
+  call.task = program.mint();
+  call.function = "f";
+  call.results = {program.mint()};
+  call.options.where = wire::isolation::process;
+  b.say(program, wire::submit{call});
+  REQUIRE(b.wishes.size() == 1);
+}
 }  // namespace
 
 TEST_CASE("a session that says hello is welcomed") {
@@ -134,13 +144,7 @@ TEST_CASE("memory that a closed session could still write is not used before its
 TEST_CASE("the signal of a process that ends after its connection is told") {
   box b;
   auto program = b.join();
-  wire::call call;
-  call.task = program->mint();
-  call.function = "f";
-  call.results = {program->mint()};
-  call.options.where = wire::isolation::process;
-  b.say(*program, wire::submit{call});
-  REQUIRE(b.wishes.size() == 1);
+  submit_isolated(b, *program);
   auto worker = b.open(b.wishes[0].pool);
   b.settle();
   REQUIRE(worker->take<wire::execute>().has_value());
@@ -158,12 +162,7 @@ TEST_CASE("the signal of a process that ends after its connection is told") {
 TEST_CASE("a worker process that ends before hello fails its call") {
   box b;
   auto program = b.join();
-  wire::call call;
-  call.task = program->mint();
-  call.results = {program->mint()};
-  call.options.where = wire::isolation::process;
-  b.say(*program, wire::submit{call});
-  REQUIRE(b.wishes.size() == 1);
+  submit_isolated(b, *program);
   auto worker = b.connect(b.wishes[0].pool);
   b.die(*worker, 6);
   auto sealed = program->take<wire::sealed>();
@@ -172,15 +171,56 @@ TEST_CASE("a worker process that ends before hello fails its call") {
   CHECK(b.agent->sessions() == 1);
 }
 
+TEST_CASE("a worker process that is still starting when the agent drains is killed") {
+  box b;
+  auto program = b.join();
+  submit_isolated(b, *program);
+  auto worker = b.connect(b.wishes[0].pool);
+  b.agent->drain();
+  CHECK(b.killed == std::vector<std::uint32_t>{worker->number});
+  CHECK(program->take<wire::drain>().has_value());
+}
+
+TEST_CASE("a call whose inline arguments together are too large fails, and holds nothing") {
+  box b;
+  auto c = b.connect();
+  b.clients().push_back(c);
+  wire::hello hello = box::hello();
+  hello.slots = 1;
+  b.say(*c, hello);
+  wire::call call;
+  call.task = c->mint();
+  call.function = "f";
+  call.results = {c->mint()};
+  for (int i = 0; i < 200; ++i) {
+    object_id id = c->mint();
+    b.say(*c, wire::publish{id});
+    b.say(*c, wire::fulfil{id, {.body = wire::bytes(60 * kib), .contained = {}}});
+    call.arguments.emplace_back().object = id;
+  }
+  object_id stored = c->mint();
+  b.put(*c, stored, 100'000);
+  call.arguments.emplace_back().object = stored;
+  b.say(*c, wire::submit{call});
+  CHECK_FALSE(c->take<wire::execute>().has_value());
+  auto sealed = c->take<wire::sealed>();
+  while (sealed.has_value() && sealed->id != call.results[0]) sealed = c->take<wire::sealed>();
+  REQUIRE(sealed.has_value());
+  CHECK(sealed->why.code() == errc::too_large);
+  CHECK(sealed->why.message().find("answer_bytes_max") != std::string_view::npos);
+  for (const wire::argument& each : call.arguments) b.say(*c, wire::release{each.object, 0});
+  b.say(*c, wire::release{call.results[0], 0});
+  CHECK(b.agent->look().counts.objects == 0);
+  CHECK(is_clear(b.agent->look().store));
+  CHECK(c->connected);
+  CHECK(b.complaint == "");
+}
+
 TEST_CASE("a worker process of another binary is refused and ended") {
   box b;
   auto program = b.join();
-  wire::call call;
-  call.task = program->mint();
-  call.results = {program->mint()};
-  call.options.where = wire::isolation::process;
-  b.say(*program, wire::submit{call});
-  auto worker = b.connect(b.wishes.at(0).pool);
+  submit_isolated(b, *program);
+  auto worker = b.connect(b.wishes[0].pool);
   wire::hello other = box::hello(true);
   other.functions_hash = functions + 1;
   b.say(*worker, other);
@@ -203,6 +243,9 @@ TEST_CASE("a session that breaks the order of the protocol is refused, and no ot
     CHECK(refused.has_value());
     CHECK((refused.has_value() && refused->fatal));
     CHECK_FALSE(bad->connected);
+    b.pass(2'000'000'000);
+    // Who was never let in is forgotten, though its process lives.
+    if (b.agent->sessions() == 1) return;
     b.agent->process_ended(bad->number, 0, {});
     b.settle();
   };

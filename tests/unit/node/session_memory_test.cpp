@@ -9,6 +9,15 @@ using namespace session_box;
 namespace {
 constexpr std::uint64_t kib = 1024, mib = 1024 * kib;
 
+/// The first that asks for memory gets all of its segment.
+struct leasing_box : box {
+  leasing_box() {
+    open();
+    segment(1, mib, true);
+    grant_next({1, 0, mib});
+  }
+};
+
 void check_lost(const box& b) {
   REQUIRE(b.host.lost.size() == 1);
   CHECK(b.host.lost[0].code() == errc::agent_lost);
@@ -52,10 +61,7 @@ TEST_CASE("blocks come from one lease as long as they fit, without a word to the
 }
 
 TEST_CASE("a published block is told with its range, and used again when the object is gone") {
-  box b;
-  b.open();
-  b.segment(1, mib, true);
-  b.grant_next({1, 0, mib});
+  leasing_box b;
   auto block = b.session.allocate(mib / 2, second);
   REQUIRE(block.has_value());
   object_id id = b.session.mint();
@@ -169,10 +175,7 @@ TEST_CASE(
 }
 
 TEST_CASE("values in the session's own segment are read through its writable mapping") {
-  box b;
-  b.open();
-  b.segment(1, mib, true);
-  b.grant_next({1, 0, mib});
+  leasing_box b;
   auto block = b.session.allocate(100 * kib, second);
   REQUIRE(block.has_value());
   std::memset(block->data, 6, block->size);
@@ -189,10 +192,7 @@ TEST_CASE("values in the session's own segment are read through its writable map
 TEST_CASE("a kept block keeps its lease, and is used again only when it is freed") {
   for (bool object_goes_first : {false, true}) {
     CAPTURE(object_goes_first);
-    box b;
-    b.open();
-    b.segment(1, mib, true);
-    b.grant_next({1, 0, mib});
+    leasing_box b;
     auto block = b.session.allocate(mib, second);
     REQUIRE(block.has_value());
     object_id id = b.session.mint();
@@ -212,10 +212,7 @@ TEST_CASE("a kept block keeps its lease, and is used again only when it is freed
 }
 
 TEST_CASE("blocks and their mapping stay usable after the agent is lost") {
-  box b;
-  b.open();
-  b.segment(1, mib, true);
-  b.grant_next({1, 0, mib});
+  leasing_box b;
   auto block = b.session.allocate(100, second), other = b.session.allocate(100, second);
   REQUIRE((block.has_value() && other.has_value()));
   b.session.on_lost(errc::closed);
@@ -226,10 +223,7 @@ TEST_CASE("blocks and their mapping stay usable after the agent is lost") {
 }
 
 TEST_CASE("a value of no bytes, of an error or of a strange block takes no memory") {
-  box b;
-  b.open();
-  b.segment(1, mib, true);
-  b.grant_next({1, 0, mib});
+  leasing_box b;
   auto one = b.session.allocate(mib / 2, second);
   REQUIRE(one.has_value());
   b.session.fulfil(b.session.mint(), {.place = *one, .size = 0});
@@ -248,10 +242,7 @@ TEST_CASE("a value of no bytes, of an error or of a strange block takes no memor
 }
 
 TEST_CASE("memory of a value that could not be told is used again") {
-  box b;
-  b.open();
-  b.segment(1, mib, true);
-  b.grant_next({1, 0, mib});
+  leasing_box b;
   auto block = b.session.allocate(mib / 2, second);
   REQUIRE(block.has_value());
   b.with->judge = [](const wire::to_agent& message) -> error {

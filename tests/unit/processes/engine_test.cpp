@@ -10,11 +10,33 @@
 #include <cstdlib>
 #include <future>
 #include <string>
+#include <thread>
 
 namespace isolated_engine {
 
 using namespace beamlet;
 using namespace std::chrono_literals;
+
+/// An argument that can be encoded once.
+struct fickle {};
+std::atomic<int> fickle_encoded{0};
+}  // namespace isolated_engine
+
+template <>
+struct beamlet::codec<isolated_engine::fickle> {
+  static void encode(writer& out, const isolated_engine::fickle&) {
+    if (isolated_engine::fickle_encoded++ > 0)
+      return out.fail(error(errc::exhausted, error_layer::user, {"only once", "", "", ""}));
+    out.number(std::uint8_t{1});
+  }
+  static result<isolated_engine::fickle> decode(reader& in) {
+    in.number<std::uint8_t>();
+    return isolated_engine::fickle{};
+  }
+  static void name(std::string& out) { out += "fickle"; }
+};
+
+namespace isolated_engine {
 
 result<int> fail_at_first(std::string file) {
   std::FILE* was_here = std::fopen(file.c_str(), "rb");
@@ -39,11 +61,16 @@ std::vector<ref<int>> many_refs(int count) {
   return all;
 }
 int until_cancelled_after(int) {
-  while (!this_task::cancelled()) usleep(100);
+  while (!this_task::cancelled()) std::this_thread::yield();
   return 5;
 }
 result<int> refuse_always(int) {
   return error(errc::invalid_argument, error_layer::user, {"no", "", "", ""});
+}
+result<int> refuse_fickle(fickle) { return refuse_always(1); }
+result<int> attempt_from(std::uint32_t first) {
+  if (this_task::attempt() < first) return refuse_always(1);
+  return static_cast<int>(this_task::attempt());
 }
 int length(std::string text) { return static_cast<int>(text.size()); }
 int one_more(int a) { return a + 1; }
@@ -54,6 +81,8 @@ BEAMLET_REMOTE(many);
 BEAMLET_REMOTE(many_refs);
 BEAMLET_REMOTE(until_cancelled_after);
 BEAMLET_REMOTE(refuse_always);
+BEAMLET_REMOTE(refuse_fickle);
+BEAMLET_REMOTE(attempt_from);
 BEAMLET_REMOTE(length);
 BEAMLET_REMOTE(one_more);
 
@@ -81,6 +110,32 @@ TEST_CASE("what a second attempt returned is what other processes see") {
   }
   unlink(file.c_str());
   rmdir(folder);
+}
+
+task_options repeated_here(int times) {
+  return {.max_retries = times,
+          .retry_on = [](const error& e) { return e.code() == errc::invalid_argument; },
+          .isolation = isolation::process};
+}
+
+TEST_CASE("an isolated task that cannot leave again fails with the reason, and is not run here") {
+  runtime rt = start();
+  fickle_encoded = 0;
+  auto refused = rt.get(rt.task(refuse_fickle).options(repeated_here(1)).remote(fickle()));
+  REQUIRE(!refused.has_value());
+  CHECK(refused.error().code() == errc::exhausted);
+  CHECK(refused.error().message() == "only once");
+}
+
+TEST_CASE("attempts of an isolated task count up, whoever repeats it") {
+  runtime rt = start();
+  auto by_program = rt.task(attempt_from).options(repeated_here(3)).remote(2u);
+  CHECK(*rt.get(by_program) == 2);
+  auto by_agent =
+      rt.task(attempt_from)
+          .options({.max_retries = 3, .retry_exceptions = true, .isolation = isolation::process})
+          .remote(2u);
+  CHECK(*rt.get(by_agent) == 2);
 }
 
 TEST_CASE("a callback gets a large result, and the agent goes on") {

@@ -14,7 +14,7 @@ using namespace beamlet;
 using namespace std::chrono_literals;
 
 int endless() {
-  for (;;) usleep(1000);
+  for (;;) pause();
   return 0;
 }
 BEAMLET_REMOTE(endless);

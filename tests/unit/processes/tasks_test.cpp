@@ -6,9 +6,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
+
+#include "../ports/scratch_folder.hpp"
 
 namespace isolated_tasks {
 
@@ -54,11 +58,12 @@ int crash_at_first(int number) {
   return 7;
 }
 int forever() {
-  for (;;) usleep(1000);
+  for (;;) pause();
   return 0;
 }
-int until_cancelled() {
-  while (!this_task::cancelled()) usleep(100);
+int until_cancelled(std::string begun) {
+  if (std::FILE* made = std::fopen(begun.c_str(), "wb")) std::fclose(made);
+  while (!this_task::cancelled()) std::this_thread::yield();
   return 5;
 }
 std::string variable(std::string name) {
@@ -180,9 +185,12 @@ TEST_CASE("a task whose worker process died is tried again") {
 
 TEST_CASE("a cancel is seen by a running isolated task, and by force ends its process") {
   runtime rt = start();
-  auto polite = rt.task(until_cancelled).options(apart).remote();
+  scratch_folder folder;
+  std::string begun = folder.path() + "/begun";
+  auto polite = rt.task(until_cancelled).options(apart).remote(begun);
+  while (access(begun.c_str(), F_OK) != 0) std::this_thread::yield();
   CHECK(rt.cancel(polite).has_value());
-  CHECK(rt.get(polite).has_value() == false);
+  CHECK(*rt.get(polite) == 5);
   auto endless = rt.task(forever).options(apart).remote();
   CHECK(rt.cancel(endless, true).has_value());
   auto ended = rt.get(endless);
