@@ -29,7 +29,8 @@ void count_mentions(ref_counts& refs, const Message& message) {
 class telling {
  public:
   explicit telling(session_books& books)
-      : books_(books.shared_from_this()), outer_(books.told.exchange(ports::thread::current_id())) {}
+      : books_(books.shared_from_this()),
+        outer_(books.told.exchange(ports::thread::current_id())) {}
   ~telling() { books_->told.store(outer_); }
 
  private:
