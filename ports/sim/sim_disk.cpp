@@ -50,6 +50,8 @@ error sim_disk::fault(const file_request& request) {
   auto operation = request.operation;
   if (operation == file_operation::close) return {};
   bool grows = operation == file_operation::write || operation == file_operation::create;
+  if (faults_.read_only && (grows || operation == file_operation::remove))
+    return disk_error(errc::permission, request, "is on a file system that is read-only");
   if (chance(faults_.io_error)) return disk_error(errc::io, request, "failed");
   if (grows && chance(faults_.no_space)) {
     return disk_error(errc::exhausted, request, "finds the disk full");
@@ -199,15 +201,17 @@ std::uint64_t sim_disk::used_bytes() const {
   return used;
 }
 
-sim_disk::node* sim_disk::find(const std::string& folder, const std::string& name) {
-  auto root = roots_.find(folder);
-  if (root == roots_.end()) return nullptr;
-  auto found = root->second->entries.find(name);
-  return found == root->second->entries.end() ? nullptr : found->second.get();
+sim_disk::node* sim_disk::find(const std::string& path) {
+  if (auto root = roots_.find(path); root != roots_.end()) return root->second.get();
+  const std::size_t cut = path.rfind('/');
+  node* folder = cut == path.npos || cut == 0 ? nullptr : find(path.substr(0, cut));
+  if (folder == nullptr) return nullptr;
+  auto found = folder->entries.find(path.substr(cut + 1));
+  return found == folder->entries.end() ? nullptr : found->second.get();
 }
 
 bool sim_disk::damage(const std::string& folder, const std::string& name) {
-  node* file = find(folder, name);
+  node* file = find(folder + '/' + name);
   if (file == nullptr || file->bytes.empty()) return false;
   flip_bit(file->bytes, random_);
   file->synced_bytes = file->bytes;
@@ -216,10 +220,10 @@ bool sim_disk::damage(const std::string& folder, const std::string& name) {
 }
 
 bool sim_disk::replace_by_link(const std::string& folder, const std::string& name) {
-  if (find(folder, name) == nullptr) return false;
+  if (find(folder + '/' + name) == nullptr) return false;
   auto link = std::make_shared<node>();
   link->is = node::kind::link;
-  node& holder = *roots_[folder];
+  node& holder = *find(folder);
   holder.entries[name] = holder.synced_entries[name] = link;
   return true;
 }

@@ -22,6 +22,7 @@ node::agent_thread_options small_agent(const std::string& spill_folder) {
   options.agent.store.shared_bytes = 4 * mib;
   options.agent.store.spill_bytes = 1024 * mib;
   options.agent.store.spill_batch_bytes_min = mib;
+  options.agent.store.session_lease_bytes = options.agent.store.session_pinned_bytes = 8 * mib;
   return options;
 }
 }  // namespace
@@ -125,7 +126,7 @@ void box::expect_running(std::size_t seat) {
   auto end = client(seat).poll();
   if (!end) return;
   FAIL("client " << seat << " " << ports::describe(*end) << ": "
-                 << board_->seats[seat].complaint.data());
+                 << std::string(board_->seats[seat].complaint.data()));
 }
 
 void box::end(std::size_t seat) {

@@ -28,6 +28,7 @@ namespace kill9 {
 class box {
  public:
   explicit box(std::uint64_t seed);
+  ~box() { stop_reading_ = true; }  // after a failure
 
   /// Runs `what` on the agent's thread and waits for it.
   void on_agent(const std::function<void(node::agent&)>& what);

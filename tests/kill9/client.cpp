@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "node/agent_thread.hpp"
@@ -34,9 +36,12 @@ class client {
     if (options_.what == conduct::sends_garbage) send_garbage();
     open();
     if (options_.what == conduct::asks_too_much) ask_too_much();
+    if (options_.what == conduct::never_seals) take_memory();
+    if (options_.what == conduct::leaks_pins) take_pins();
+    if (options_.what == conduct::forks && fork() == 0) stay_connected();
     for (;;) {
-      make_one();
-      read_one();
+      if (options_.what != conduct::never_seals) make_one();
+      if (options_.what != conduct::leaks_pins) read_one();
       drop_some();
       me_.rounds.fetch_add(1);
     }
@@ -88,7 +93,7 @@ class client {
   void read_one() {
     enter(phase::get);
     std::size_t choice = work_.below(4);
-    if (choice < 2 && options_.what != conduct::scribbles) {
+    if (choice < 2 && !kept_.empty() && options_.what != conduct::scribbles) {
       auto got = work_.get(kept_[work_.below(kept_.size())]);
       if (!got.has_value()) complain("get", got.error());
       return;
@@ -115,6 +120,40 @@ class client {
     auto block = work_.session.allocate(std::uint64_t{1} << 40, wait_ns);
     if (block.has_value()) complain("a TiB was given", errc::unknown);
     if (block.error().code() != errc::too_large) complain("a TiB", block.error());
+  }
+
+  void take_memory() {
+    for (;;) {
+      auto block = work_.session.allocate(1 + work_.below(std::size_t{1} << 20), wait_ns);
+      if (block.has_value()) continue;
+      if (block.error().code() == errc::exhausted) return;
+      complain("a quota of leases", block.error());
+    }
+  }
+
+  void take_pins() {
+    for (;;) {
+      object_id id = work_.session.mint();
+      auto block = work_.create(id);
+      if (!block.has_value()) complain("create", block.error());
+      fill(block->data, id);
+      auto sealed = work_.seal(id, *block);
+      if (!sealed.has_value()) complain("seal", sealed.error());
+      auto pinned = work_.session.fetch({&id, 1}, 0, wait_ns);
+      work_.session.let_go(id);
+      if (pinned.has_value()) continue;
+      if (pinned.error().code() == errc::exhausted) return;
+      complain("a quota of pins", pinned.error());
+    }
+  }
+
+  // Until the agent closes its end.
+  [[noreturn]] static void stay_connected() {
+    std::vector<pollfd> all;
+    for (int number = 3; number < 64; ++number)
+      if (fcntl(number, F_GETFD) >= 0) all.push_back({.fd = number, .events = 0, .revents = 0});
+    while (poll(all.data(), all.size(), -1) <= 0) {}
+    _exit(0);
   }
 
   // Frames that are no messages, and bytes that are no frames.

@@ -16,6 +16,9 @@ enum class conduct : std::uint8_t {
   scribbles,      ///< over the memory of its own segments, sealed objects too
   sends_garbage,  ///< instead of messages, on a hundred connections before the good one
   asks_too_much,  ///< for a TiB
+  never_seals,    ///< takes memory until it is refused, and keeps it
+  leaks_pins,     ///< the same with objects that it reads
+  forks,          ///< a child that keeps the connection open after the client's end
 };
 
 struct client_options {

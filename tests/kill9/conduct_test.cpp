@@ -55,3 +55,15 @@ TEST_CASE("a client that sends garbage loses its connections, and nobody else an
 TEST_CASE("a client that asks for a TiB is refused, and goes on with less") {
   expect_only_it_suffers(4, conduct::asks_too_much, 20);
 }
+
+TEST_CASE("a client that never seals holds no more than its quota, and its end gives it back") {
+  expect_only_it_suffers(5, conduct::never_seals, 20);
+}
+
+TEST_CASE("a client that leaks pins holds no more than its quota, and its end unpins") {
+  expect_only_it_suffers(6, conduct::leaks_pins, 20);
+}
+
+TEST_CASE("a client's fork keeps the connection, but nothing of the client after its end") {
+  expect_only_it_suffers(7, conduct::forks, 20);
+}

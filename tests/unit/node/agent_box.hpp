@@ -47,6 +47,7 @@ struct client {
   bool reads = true;
   bool maps_own = true;  ///< answers its own segment with `mapped`
   bool unmaps = true;
+  bool tries_to_write = false, could_write = false;  ///< what it is given to read
   std::map<std::uint32_t, ports::mapped_memory> maps;
   std::map<std::uint32_t, bool> writable;
   std::deque<wire::to_session> heard;
@@ -93,6 +94,11 @@ struct client {
         map = ports::map_shared_memory(segment,
                                        {.bytes = bytes, .writable = made->writable, .file = true});
       if (map.has_value()) maps[made->segment] = std::move(*map);
+      for (bool file : {false, true})
+        could_write = could_write || (tries_to_write && !made->writable &&
+                                      ports::map_shared_memory(
+                                          segment, {.bytes = bytes, .writable = true, .file = file})
+                                          .has_value());
       writable[made->segment] = made->writable;
       if (made->writable && maps_own) outbox.push_back(wire::mapped{made->segment});
     } else if (const auto* gone = std::get_if<wire::segment_gone>(&message)) {

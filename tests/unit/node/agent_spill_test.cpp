@@ -190,3 +190,68 @@ TEST_CASE("an agent whose spill folder cannot be opened goes on without, and tri
   CHECK(b.agent->look().store.spilled > 0);
   for (const object_id& id : all) CHECK(b.get(*reader, id).has_value());
 }
+
+TEST_CASE("a spill file that was damaged or replaced by a link loses what it held, and no more") {
+  box b;
+  auto writer = b.join(), reader = b.join();
+  auto all = put_many(b, *writer, 100, 80'000);
+  const std::string folder = "/spill/" + own_folder(b);
+  REQUIRE(b.port.disk().damage(folder, "spill-1"));
+  REQUIRE(b.port.disk().replace_by_link(folder, "spill-2"));
+  int lost = 0, right = 0;
+  for (const object_id& id : all) {
+    auto object = b.get(*reader, id);
+    REQUIRE(object.has_value());
+    if (const auto* why = std::get_if<error>(&object->what.body)) {
+      CHECK(why->code() == errc::object_lost);
+      ++lost;
+      continue;
+    }
+    CHECK(reader->reads_as(id, std::get<wire::extent>(object->what.body)));
+    ++right;
+    b.say(*reader, wire::unpin{{id}});
+    b.say(*reader, wire::release{.id = id, .mentions = 1});
+  }
+  CHECK(lost > 1);
+  CHECK(right > 60);
+  CHECK(put_many(b, *writer, 20, 80'000).size() == 20);
+  CHECK(b.complaint == "");
+}
+
+TEST_CASE("a read-only spill folder is named with its remedy, and nothing in memory is lost") {
+  node::agent_options options = small_options();
+  std::vector<std::string> lines;
+  options.log = {.write =
+                     [](void* to, const beamlet::log_record& line) {
+                       static_cast<std::vector<std::string>*>(to)->emplace_back(line.message);
+                     },
+                 .context = &lines};
+  box b(options);
+  b.settle();
+  b.port.disk().faults().read_only = true;
+  auto writer = b.join(), reader = b.join();
+  auto all = put_many(b, *writer, 12, 200'000);
+  b.say(*writer,
+        wire::lease{
+            .ticket = ++b.ticket, .size = mib, .deadline_ns = b.port.now_ns() + 1'000'000'000});
+  b.pass(2'000'000'000);
+  auto refused = writer->take<wire::refused>();
+  REQUIRE(refused.has_value());
+  CHECK(refused->why.code() == errc::timeout);
+  CHECK(refused->why.message().find("raise options.memory_bytes") != std::string_view::npos);
+  CHECK(refused->why.cause().find("read-only") != std::string_view::npos);
+  CHECK(std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+    return line.find("nothing could be spilled") != line.npos &&
+           line.find("read-only") != line.npos;
+  }));
+  for (const object_id& id : all) {
+    auto object = b.get(*reader, id);
+    REQUIRE(object.has_value());
+    CHECK(reader->reads_as(id, std::get<wire::extent>(object->what.body)));
+  }
+  b.port.disk().faults().read_only = false;
+  b.pass(120'000'000'000);
+  put_many(b, *writer, 4, 200'000);
+  CHECK(b.agent->look().store.spilled > 0);
+  CHECK(b.complaint == "");
+}

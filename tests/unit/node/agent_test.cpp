@@ -401,7 +401,8 @@ TEST_CASE("a large answer comes in parts") {
   CHECK(objects == 200);
 }
 
-TEST_CASE("a segment ends when all have unmapped it, and who never does is ended") {
+TEST_CASE(
+    "client never unmaps: a segment ends when all have unmapped it, and who never does is ended") {
   node::agent_options options = small_options();
   options.store.memory_bytes = 2 * mib;
   options.store.spill_bytes = 0;

@@ -4,8 +4,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <thread>
 
+#include <unistd.h>
+
+#include "../ports/in_child.hpp"
 #include "node/agent_thread.hpp"
 #include "ports/threads.hpp"
 #include "session_box.hpp"
@@ -137,4 +141,34 @@ TEST_CASE("values survive the session that put them, and its agent") {
   CHECK(b.two.allocate(mib, very_long).error().code() == errc::agent_lost);
   CHECK((*got)[0].bytes.data[mib - 1] == std::byte{5});
   drop(*got);
+}
+
+TEST_CASE("in a fork a value is dropped though a thread was inside the session") {
+  box b;
+  b.open();
+  b.require({other_id(1)});
+  b.say(wire::here{b.said<wire::require>().back().ticket, {inline_object(other_id(1))}});
+  REQUIRE(b.answers.size() == 1);
+  std::vector<arrived> values = *std::move(b.answers[0]);
+  std::promise<void> inside, forked;
+  b.with->judge = [&](const wire::to_agent& message) {
+    if (std::holds_alternative<wire::publish>(message)) {
+      inside.set_value();
+      forked.get_future().wait();
+    }
+    return error();
+  };
+  std::thread other([&] { b.session.publish(b.session.mint()); });
+  inside.get_future().wait();
+  int wrong = in_forked_process([&] {
+    alarm(60);
+    if (!b.session.forked()) return 1;
+    drop(values);
+    return 0;
+  });
+  forked.set_value();
+  other.join();
+  CHECK(wrong == 0);
+  CHECK(!b.session.forked());
+  drop(values);
 }

@@ -148,7 +148,8 @@ struct box {
 
   void say(wire::to_session message) { session.on_message(std::move(message), {}); }
   /// Gives a segment, filled with `fill`; a writable one is mapped for writing by the session.
-  void segment(std::uint32_t id, std::size_t bytes, bool writable, int fill = 0) {
+  /// Returns the number of the descriptor.
+  int segment(std::uint32_t id, std::size_t bytes, bool writable, int fill = 0) {
     auto made = ports::create_shared_memory(bytes, "beamlet-test");
     REQUIRE(made.has_value());
     if (!writable) {
@@ -158,8 +159,10 @@ struct box {
       std::memset(mine->data(), fill, bytes);
       REQUIRE(ports::seal_against_writers(made->writer.number()).has_value());
     }
+    const int number = made->writer.number();
     session.on_message(wire::new_segment{.segment = id, .size = bytes, .writable = writable},
                        std::move(made->writer));
+    return number;
   }
   /// The next lease is granted there.
   void grant_next(wire::extent where) {

@@ -346,3 +346,19 @@ TEST_CASE("a lease that cannot be ends the session, and who waits for it is told
   b.say(wire::segment_gone{1});
   check_lost(b);
 }
+
+TEST_CASE("descriptor reuse: a segment that comes by the number of an earlier one is itself") {
+  box b;
+  b.open();
+  const int first = b.segment(1, 64 * kib, false, 1), later = b.segment(2, 64 * kib, false, 2);
+  CHECK(first == later);  // the session keeps mappings, not descriptors
+  b.require({other_id(1), other_id(2)});
+  b.say(wire::here{
+      b.said<wire::require>().back().ticket,
+      {stored_object(other_id(1), {1, 0, 100}), stored_object(other_id(2), {2, 0, 100})}});
+  REQUIRE(b.answers.size() == 1);
+  auto& both = *b.answers[0];
+  CHECK(both[0].bytes.data[99] == std::byte{1});
+  CHECK(both[1].bytes.data[99] == std::byte{2});
+  drop(both);
+}

@@ -2,12 +2,6 @@
 // What a session says to its agent and to its program: ids, values, requests, the end.
 #include <doctest/doctest.h>
 
-#include <future>
-#include <thread>
-
-#include <unistd.h>
-
-#include "../ports/in_child.hpp"
 #include "session_box.hpp"
 
 using namespace session_box;
@@ -473,34 +467,4 @@ TEST_CASE("closing says bye, answers what waits, and values stay readable after 
   }
   CHECK(kept[0].bytes.data[0] == std::byte{9});
   drop(kept);
-}
-
-TEST_CASE("in a fork a value is dropped though a thread was inside the session") {
-  box b;
-  b.open();
-  b.require({other_id(1)});
-  b.say(wire::here{b.said<wire::require>().back().ticket, {inline_object(other_id(1))}});
-  REQUIRE(b.answers.size() == 1);
-  std::vector<arrived> values = *std::move(b.answers[0]);
-  std::promise<void> inside, forked;
-  b.with->judge = [&](const wire::to_agent& message) {
-    if (std::holds_alternative<wire::publish>(message)) {
-      inside.set_value();
-      forked.get_future().wait();
-    }
-    return error();
-  };
-  std::thread other([&] { b.session.publish(b.session.mint()); });
-  inside.get_future().wait();
-  int wrong = in_forked_process([&] {
-    alarm(60);
-    if (!b.session.forked()) return 1;
-    drop(values);
-    return 0;
-  });
-  forked.set_value();
-  other.join();
-  CHECK(wrong == 0);
-  CHECK(!b.session.forked());
-  drop(values);
 }

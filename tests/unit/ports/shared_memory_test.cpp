@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/unit/ports/in_child.hpp"
+#include "tests/unit/ports/limit_for_now.hpp"
 #include "tests/unit/ports/scratch_folder.hpp"
 
 namespace {
@@ -38,19 +39,6 @@ ports::mapped_memory map(int memory, const memory_claim& claim) {
   return *std::move(mapped);
 }
 
-// As a limit of this process, set for a scope.
-struct limit_for_now {
-  decltype(RLIMIT_FSIZE) what;
-  rlimit before{};
-  limit_for_now(decltype(RLIMIT_FSIZE) resource, rlim_t value) : what(resource) {
-    REQUIRE(getrlimit(what, &before) == 0);
-    rlimit now = before;
-    now.rlim_cur = value;
-    REQUIRE(setrlimit(what, &now) == 0);
-  }
-  ~limit_for_now() { setrlimit(what, &before); }
-};
-
 TEST_CASE("what the writer writes, a reader reads") {
   auto segment = make_segment();
   auto writer = map(segment.writer.number(), {.bytes = segment_bytes, .writable = true});
@@ -62,7 +50,7 @@ TEST_CASE("what the writer writes, a reader reads") {
   CHECK(reader.bytes() == segment_bytes);
 }
 
-TEST_CASE("a new segment has all of its pages") {
+TEST_CASE("SIGBUS on lazy pages: a new segment has all of its pages") {
   auto segment = make_segment();
   struct stat status {};
   REQUIRE(fstat(segment.writer.number(), &status) == 0);
