@@ -66,6 +66,8 @@ struct agent_engine::execution : sched::listener, sched::waiter {
   agent_engine* engine = nullptr;
   object_id task;
   std::uint32_t attempt = 0;
+  wire::call_kind kind = wire::call_kind::task;
+  object_id actor;
   sched::cell* copy = nullptr;  // counted
 };
 
@@ -105,7 +107,7 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   o.name = extra.name;
   o.urgency = static_cast<std::uint8_t>(extra.urgency);
   o.deadline_ns = extra.deadline_ns;
-  if (extra.needs.empty()) o.needs.push_back({"cpu", amount_per_unit});
+  if (extra.needs.empty() && call.actor == nullptr) o.needs.push_back({"cpu", amount_per_unit});
   {
     std::lock_guard hold(home_->ledger_lock);
     for (const quantity& q : extra.needs)
@@ -124,9 +126,17 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
 
 void agent_engine::submit(sched::cell& x, sched::exported_call call) {
   if (session_->lost()) return sched::come_back(x, error(errc::agent_lost, error_layer::runtime));
+  if (sched::extra_of(x) == nullptr)
+    return sched::come_back(x, error(errc::no_memory, error_layer::runtime));
   std::vector<object_id> passing;
+  sched::actor_core* actor = call.actor;
   wire::call out = wire_call(x, std::move(call), passing);
-  auto sent = send_call(x, std::move(out));  // `x` may be gone after this, unless it failed
+  auto sent = actor != nullptr ? address(x, *actor, out) : result<void>();
+  if (sent.has_value()) {
+    const wire::call_kind kind = out.kind;
+    sent = send_call(x, std::move(out));  // `x` may be gone after this, unless it failed
+    if (actor != nullptr) addressed(*actor, kind, sent.has_value());
+  }
   for (const object_id& id : passing) session_->let_go(id);
   if (!sent.has_value()) sched::come_back(x, std::move(sent).error());
 }
@@ -260,7 +270,13 @@ agent_engine::flights agent_engine::close_out(const error& why) {
 }
 
 void agent_engine::cancel_all() {
-  for (auto& [result, f] : close_out(error(errc::stopped, error_layer::runtime))) {
+  flights all = close_out(error(errc::stopped, error_layer::runtime));
+  {
+    std::lock_guard hold(lock_);
+    actors_.clear();  // they end with the runtime
+    actor_cores_.clear();
+  }
+  for (auto& [result, f] : all) {
     session_->cancel(f.task, true, true);
     if (f.fetched) session_->let_go(result);
     home_->dropped.fetch_add(1, std::memory_order_relaxed);
@@ -277,7 +293,9 @@ void agent_engine::end() {
 
 void agent_engine::on_lost(const error& why) {
   telling_guard inside;
-  for (auto& [result, f] : close_out(why)) sched::come_back(*f.of, why);
+  flights all = close_out(why);
+  actors_lost({}, why);
+  for (auto& [result, f] : all) sched::come_back(*f.of, why);
   on_drain();
 }
 
@@ -323,7 +341,7 @@ result<sched::cell*> agent_engine::import_call(wire::call& what,
     if (one->id == first.object) call.borrowed = {one->bytes.data, one->bytes.size};
   sched::codec_context context{home_, this, {}, {}};
   arrivals* outer = std::exchange(now_arriving, &coming);
-  auto made = found->entry->make(*sched::find_context(*home_), call, context);
+  auto made = make_for(*found, what, call, context);
   now_arriving = outer;
   return made;
 }
@@ -356,6 +374,8 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
   e->engine = this;
   e->task = what.task;
   e->attempt = what.attempt;
+  e->kind = what.kind;
+  e->actor = what.actor;
   e->copy = &copy;
   e->fire = [](sched::listener& self, sched::cell& sealed) noexcept {
     std::unique_ptr<execution> me(&static_cast<execution&>(self));
@@ -367,6 +387,7 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
     }
     std::vector<node::made> results;
     results.push_back(engine.value_of(sealed));
+    engine.after_call(me->kind, me->actor, results.front().why.code() != errc::ok);
     engine.session_->done(me->task, me->attempt, std::move(results));
     sealed.release();
   };
@@ -392,7 +413,6 @@ void agent_engine::on_abort(const object_id& task, std::uint32_t attempt) {
   x->release();
 }
 
-void agent_engine::on_actor_ended(const object_id&, const error&) {}
 void agent_engine::on_pressure(std::uint64_t) {}
 
 void agent_engine::on_drain() {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "beamlet/runtime/registry.hpp"
+#include "beamlet/sched/actor_core.hpp"
 #include "beamlet/sched/cell.hpp"
 #include "beamlet/sched/engine.hpp"
 #include "node/session.hpp"
@@ -54,6 +55,10 @@ class agent_engine final : public sched::engine,
   void forget(sched::outside* record) override;
   result<sched::held_bytes> fetch(sched::cell& x) override;
   bool may_wait_here() const override;
+  result<object_id> publish_actor(sched::actor_core& a) override;
+  result<sched::actor_core*> adopt_actor(sched::scheduler& home, const object_id& id,
+                                         sched::actor_maker make) override;
+  void leave_actor(sched::actor_core& a, bool kill) override;
   void cancel_all() override;
   void end() override;
 
@@ -85,6 +90,12 @@ class agent_engine final : public sched::engine,
   };
 
   using flights = std::unordered_map<object_id, flight, object_id_hash>;
+  /// An actor of another process, as one core here calls it: its turn puts the calls in order.
+  struct known_actor {
+    object_id id;  // counted once
+    std::int32_t call_retries = 0;
+    std::uint64_t caller = 0, sequence = 0;  // of the next call
+  };
 
   static sched::outside* opaque(record* r) noexcept { return reinterpret_cast<sched::outside*>(r); }
   static void forget_record(sched::outside* o);
@@ -97,6 +108,16 @@ class agent_engine final : public sched::engine,
   void wait_and_tell(sched::cell& x, const object_id& id);
   wire::call wire_call(sched::cell& x, sched::exported_call call, std::vector<object_id>& passing);
   result<void> send_call(sched::cell& x, wire::call call);
+  // agent_actors.cpp
+  result<void> address(sched::cell& x, sched::actor_core& a, wire::call& call);
+  void addressed(sched::actor_core& a, wire::call_kind kind, bool sent);
+  void know(sched::actor_core& a, known_actor as);
+  bool forget_actor(sched::actor_core& a, object_id& id);
+  void actors_lost(const object_id& actor, const error& why);
+  result<sched::cell*> make_for(const registration& found, const wire::call& what,
+                                const sched::exported_call& call, sched::codec_context& context);
+  void drop_hosted(const object_id& actor);
+  void after_call(wire::call_kind kind, const object_id& actor, bool failed);
   void fetch_result(const object_id& id);
   void adopted(std::uint64_t number, result<std::vector<node::arrived>> came);
   flights close_out(const error& why);
@@ -115,7 +136,12 @@ class agent_engine final : public sched::engine,
   std::unordered_map<std::uint64_t, sched::cell*> adopting_;  // counted, by their number
   std::uint64_t adoptions_ = 0;
   error no_more_;  // once nothing leaves any more: why
-  std::unordered_map<object_id, execution*, object_id_hash> running_;  // by task
+  std::unordered_map<sched::actor_core*, known_actor> actors_;  // take themselves out
+  // Several where a handle came in while the last one before it was on its way out.
+  std::unordered_multimap<object_id, sched::actor_core*, object_id_hash> actor_cores_;
+  std::uint64_t callers_ = 0;
+  std::unordered_map<object_id, sched::actor_core*, object_id_hash> hosted_;  // a handle each
+  std::unordered_map<object_id, execution*, object_id_hash> running_;         // by task
   std::unordered_map<const void*, std::string> names_;
   std::unordered_map<std::string, const registration*> functions_;
   std::atomic<base::time_ns> looks_at_ns_{0};

@@ -71,6 +71,23 @@ result<void> fill_retries(sched::cell_extra& extra, const task_options& o, bool 
   return {};
 }
 
+/// What a task or an actor asks of its worker process.
+template <class Options>
+result<std::unique_ptr<sched::isolated_options>> isolated_from(sched::context& here,
+                                                               const Options& o) {
+  if (o.cpu_time_max < o.cpu_time_max.zero())
+    return bad_value("cpu_time_max", std::to_string(o.cpu_time_max.count()) + " ns",
+                     "zero or more");
+  BEAMLET_TRY_VOID(ensure_agent(here.home()));
+  auto made = std::unique_ptr<sched::isolated_options>(new (std::nothrow) sched::isolated_options);
+  if (made == nullptr) return error(errc::no_memory, error_layer::runtime);
+  BEAMLET_TRY(made->environment, environment_of(o.runtime_env));
+  made->memory_max = o.memory_max;
+  made->cpu_ms_max = static_cast<std::uint64_t>(
+      std::chrono::ceil<std::chrono::milliseconds>(o.cpu_time_max).count());
+  return made;
+}
+
 /// What the agent does for a task of a worker process, and what only this process can do: it asks a
 /// function whether to repeat, and waits before it does.
 result<void> fill_isolated(sched::context& here, sched::cell_extra& extra, const task_options& o) {
@@ -82,16 +99,7 @@ result<void> fill_isolated(sched::context& here, sched::cell_extra& extra, const
                      "used with isolation = process");
   }
   if (o.blocking) return bad_value("blocking", "true", "false with isolation = process");
-  if (o.cpu_time_max < o.cpu_time_max.zero())
-    return bad_value("cpu_time_max", std::to_string(o.cpu_time_max.count()) + " ns",
-                     "zero or more");
-  BEAMLET_TRY_VOID(ensure_agent(here.home()));
-  auto made = std::unique_ptr<sched::isolated_options>(new (std::nothrow) sched::isolated_options);
-  if (made == nullptr) return error(errc::no_memory, error_layer::runtime);
-  BEAMLET_TRY(made->environment, environment_of(o.runtime_env));
-  made->memory_max = o.memory_max;
-  made->cpu_ms_max = static_cast<std::uint64_t>(
-      std::chrono::ceil<std::chrono::milliseconds>(o.cpu_time_max).count());
+  BEAMLET_TRY(auto made, isolated_from(here, o));
   made->calls_max = o.max_calls;
   if (!o.retry_on && o.retry_backoff == o.retry_backoff.zero()) {
     made->retries = o.max_retries;
@@ -100,6 +108,32 @@ result<void> fill_isolated(sched::context& here, sched::cell_extra& extra, const
   }
   extra.isolated = std::move(made);
   return {};
+}
+
+/// Null: the actor lives in this process.
+result<std::unique_ptr<sched::isolated_options>> isolated_actor(sched::context& here,
+                                                                const actor_options& o) {
+  bool set = o.max_restarts != 0 || o.max_task_retries != 0 || o.memory_max != 0 ||
+             o.cpu_time_max != o.cpu_time_max.zero() || !o.runtime_env.env_vars.empty();
+  if (o.isolation != isolation::process) {
+    if (!set) return std::unique_ptr<sched::isolated_options>();
+    return bad_value("max_restarts, max_task_retries, runtime_env, memory_max or cpu_time_max",
+                     "set", "used with isolation = process");
+  }
+  for (auto [name, value] : {std::pair("max_restarts", o.max_restarts),
+                             std::pair("max_task_retries", o.max_task_retries)})
+    if (value < -1) return bad_value(name, std::to_string(value), "-1 (without end) or more");
+  if (!o.concurrency_groups.empty())
+    return error(errc::unsupported, error_layer::runtime,
+                 {"concurrency_groups are of actors in the program's own process; with isolation = "
+                  "process there is max_concurrency",
+                  "", "", ""});
+  BEAMLET_TRY(auto made, isolated_from(here, o));
+  made->restarts = o.max_restarts;
+  made->call_retries = o.max_task_retries;
+  made->concurrency = o.max_concurrency;
+  made->detached = o.lifetime == lifetime::detached;
+  return made;
 }
 
 bool says_something(const sched::cell_extra& e) {
@@ -142,14 +176,6 @@ result<sched::cell_extra*> make_task_extra(sched::context& here, const task_opti
 
 result<sched::actor_options> make_actor_options(sched::context& here, const actor_options& o,
                                                 std::string_view name_space) {
-  if (o.isolation == isolation::process)
-    return error(errc::unsupported, error_layer::runtime,
-                 {"isolation = process needs worker processes, which this version does not have",
-                  "", "", ""});
-  if (o.max_restarts != 0)
-    return error(
-        errc::unsupported, error_layer::runtime,
-        {"max_restarts needs worker processes, which this version does not have", "", "", ""});
   if (o.mailbox_capacity == 0 || o.mailbox_capacity > sched::mailbox_capacity_max)
     return bad_value("mailbox_capacity", std::to_string(o.mailbox_capacity),
                      "between 1 and " + std::to_string(sched::mailbox_capacity_max));
@@ -170,6 +196,7 @@ result<sched::actor_options> make_actor_options(sched::context& here, const acto
   s.policy = o.mailbox_policy;
   s.concurrency = o.max_concurrency;
   s.groups = o.concurrency_groups;
+  BEAMLET_TRY(s.isolated, isolated_actor(here, o));
   BEAMLET_TRY(s.needs, collect_needs(here.home(), o.num_cpus, o.num_gpus, o.memory, o.resources));
   return s;
 }

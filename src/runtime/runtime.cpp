@@ -276,6 +276,13 @@ result<void> this_actor::exit() noexcept {
   return {};
 }
 
+bool this_actor::was_restarted() noexcept {
+  sched::context* here = sched::this_context;
+  if (here == nullptr || here->depth == 0) return false;
+  const sched::actor_core* a = sched::current_actor(*here);
+  return a != nullptr && a->restarted;
+}
+
 namespace sched {
 
 sleep_awaiter::sleep_awaiter(std::uint64_t ns) noexcept : sleep_ns(ns) {

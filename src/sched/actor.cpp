@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "beamlet/sched/async.hpp"
+#include "beamlet/sched/engine.hpp"
 #include "sched/actor_extra.hpp"
 #include "sched/actor_turn.hpp"
 #include "sched/frames.hpp"
@@ -148,11 +149,12 @@ void run_in_turn(context& here, actor_core& a, cell& m) noexcept {
     if (stage == life::starting) a.stage.store(life::dying, std::memory_order_release);
     return;
   }
+  if (a.away) return send_away(here, a, m);
   if (concurrency_group* g = group_of(m)) return start_in_group(here, a, *g, m);
   bool beside = a.concurrency > 1 && stage == life::alive;
   if (beside) {  // another worker may run it meanwhile
     a.running_calls.fetch_add(1, std::memory_order_relaxed);
-    return schedule(here, m);
+    return here.home().push_by_options(here, m, m.extra.load(std::memory_order_relaxed));
   }
   bool may_suspend = (m.unmet.load(std::memory_order_relaxed) & cell::may_suspend) != 0;
   if (may_suspend) a.running_calls.fetch_add(1, std::memory_order_relaxed);
@@ -188,10 +190,16 @@ void unlist(actor_core& a) noexcept {
   if (a.following != nullptr) a.following->previous = a.previous;
 }
 
+/// Null: it lives here.
+engine* outside_of(const actor_core& a) noexcept {
+  return a.away ? a.home->outside.load(std::memory_order_acquire) : nullptr;
+}
+
 void destroy_state(actor_core& a) noexcept {
   if (cell* call = std::exchange(a.suspended, nullptr)) call->release();
   release_name(a);
   if (std::exchange(a.constructed, false)) a.type->destroy_state(a);
+  if (engine* out = outside_of(a)) out->leave_actor(a, false);
   if (actor_extra* extra = a.more.load(std::memory_order_acquire);
       extra != nullptr && !extra->needs.empty())
     give_actor_needs(*a.home, *extra);
@@ -328,6 +336,13 @@ void call_finished(actor_core& a, cell& m) noexcept {
   a.release();
 }
 
+void send_away(context& here, actor_core& a, cell& m) noexcept {
+  a.running_calls.fetch_add(1, std::memory_order_relaxed);
+  leave_for_actor(here, m);
+}
+
+void call_came_back(actor_core& a, cell& m) noexcept { call_finished(a, m); }
+
 void finish_suspended_call(context& here, cell& m, outcome how) noexcept {
   actor_core& a = *m.ops->link(m).actor;
   drop_arguments(m);
@@ -404,7 +419,8 @@ void kill_actor(context&, actor_core& a, error why) noexcept {
   while (seen < life::dying &&
          !a.stage.compare_exchange_weak(seen, life::dying, std::memory_order_acq_rel)) {}
   release_name(a);
-  cancel_calls_of(a);
+  if (engine* out = outside_of(a)) out->leave_actor(a, true);
+  else cancel_calls_of(a);
   raise_turn(a);
   undetach(a);
 }

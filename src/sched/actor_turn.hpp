@@ -44,6 +44,8 @@ class mailbox_reader {
   std::uint32_t left_;
 };
 
+/// Sends a call to the process that the actor lives in; it counts as running until it is back.
+void send_away(context& here, actor_core& a, cell& m) noexcept;
 /// Asks for a turn; pushes an entry when none is queued.
 void raise_turn(actor_core& a) noexcept;
 /// True when a call to `a` runs further down on this very stack.

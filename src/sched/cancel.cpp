@@ -42,7 +42,7 @@ void cancel(context& here, cell& x, bool recursive, bool force) noexcept {
     if (timer* later = home.timers.take(x)) later->fire(*later);
   }
   wake_cancelled_coroutines(home);
-  if (home.has_engine || (extra != nullptr && extra->isolated != nullptr))
+  if (home.has_engine || x.ops->link != nullptr || (extra != nullptr && extra->isolated != nullptr))
     if (engine* out = home.outside.load(std::memory_order_acquire))
       out->cancel(x, force, recursive);
   (void)here;

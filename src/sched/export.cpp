@@ -41,6 +41,15 @@ void leave_claimed(context& here, cell& x, std::uint32_t flags) noexcept {
                       "", function_name(x), ""}));
 }
 
+/// Who refuses a call may not know what ended the actor.
+error with_death(cell& x, error why) noexcept {
+  if (x.ops->link == nullptr || !x.ops->link(x).actor->away || !why.cause().empty()) return why;
+  error death = death_of(*x.ops->link(x).actor);
+  if (death.code() == errc::ok) return why;
+  return error(why.code(), why.layer(),
+               {std::string(why.message()), "", function_name(x), death.describe()});
+}
+
 /// Seals what came back. `x.extra` holds the bytes, or the failure is set.
 void end_call(context& here, cell& x, std::uintptr_t state) noexcept {
   drop_arguments(x);
@@ -49,7 +58,17 @@ void end_call(context& here, cell& x, std::uintptr_t state) noexcept {
   if (state == cell::failed)
     counters::raise(x.failure().code() == errc::cancelled ? here.count.cancelled
                                                           : here.count.failed);
+  // Its caller may let go of the last handle as soon as it is sealed.
+  actor_core* a = x.ops->link != nullptr ? x.ops->link(x).actor : nullptr;
+  if (a != nullptr && !a->away) a = nullptr;
   seal(x, state);
+  if (a != nullptr) {
+    // Only a constructor's call says where its actor is to live.
+    const cell_extra* extra = x.extra.load(std::memory_order_acquire);
+    if (state == cell::failed && extra != nullptr && extra->isolated != nullptr)
+      kill_actor(here, *a, x.failure());
+    call_came_back(*a, x);
+  }
   if (here.face->now.load(std::memory_order_relaxed) != phase::running) note_progress(here.home());
   x.release();
 }
@@ -76,10 +95,34 @@ bool leave_through_engine(context& here, cell& x) noexcept {
   return false;
 }
 
+result<object_id> engine::publish_actor(actor_core&) {
+  return error(errc::unsupported, error_layer::sched);
+}
+result<actor_core*> engine::adopt_actor(scheduler&, const object_id&, actor_maker) {
+  return error(errc::unsupported, error_layer::sched);
+}
+
 void leave_isolated(context& here, cell& x) noexcept {
   std::uint32_t flags = claim(x);
   if (flags & cell::claimed) return x.release();
   leave_claimed(here, x, flags);
+}
+
+void leave_for_actor(context& here, cell& m) noexcept {
+  std::uint32_t flags = m.unmet.load(std::memory_order_acquire);
+  error why;
+  if (may_export(here.home(), m, flags) && export_claimed(here.home(), m, &why)) return;
+  if (why.code() != errc::ok) return come_back(m, std::move(why));
+  if (flags & cell::cancelled)
+    return come_back(m, error(errc::cancelled, error_layer::sched, {"", "", function_name(m), ""}));
+  if (here.home().now.load(std::memory_order_relaxed) >= phase::cancelling)
+    return come_back(m, error(errc::stopped, error_layer::sched, {"", "", function_name(m), ""}));
+  come_back(m, error(errc::not_registered, error_layer::sched,
+                     {"an actor in a worker process needs a BEAMLET_REMOTE of each method that is "
+                      "called and of its constructor, by the types of the arguments as they are "
+                      "given (BEAMLET_REMOTE(beamlet::constructor<T(int)>)), and codecs of all "
+                      "types",
+                      "", function_name(m), ""}));
 }
 
 bool leave_again(context& here, cell& x) noexcept {
@@ -112,6 +155,7 @@ void come_back(cell& x, held_bytes result) noexcept {
 void come_back(cell& x, error why) noexcept {
   context& here = *find_context(*x.home);
   here.home().give_back(x);
+  if (why.code() == errc::actor_died) why = with_death(x, std::move(why));
   x.set_failure(std::move(why));
   if (x.ops->link == nullptr && x.extra.load(std::memory_order_acquire) != nullptr &&
       retry(here, x))

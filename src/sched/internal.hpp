@@ -41,6 +41,8 @@ bool refused_at_start(context& here, cell& x, std::uint32_t flags, error& why);
 // export.cpp
 /// A task for a worker process is ready and admitted: it leaves, or fails.
 void leave_isolated(context& here, cell& x) noexcept;
+/// The same for a call to an actor that is `away`.
+void leave_for_actor(context& here, cell& m) noexcept;
 
 // spare.cpp
 /// Workers wait in a get: another thread takes a core of theirs. False: none started.

@@ -2,6 +2,8 @@
 // Actors' names, and the list of all actors. Names are an asynchronous interface from the start:
 // the agent and the cluster will answer behind it.
 
+#include <algorithm>
+
 #include "sched/actor_extra.hpp"
 #include "sched/internal.hpp"
 #include "sched/no_throw.hpp"
@@ -28,6 +30,14 @@ void list_actor(scheduler& home, actor_core& a) noexcept {
   a.listed = true;
 }
 
+/// Calls on their way to another process, so that it has the next one when it ends one: few where
+/// the mailbox is small, as these are beside it, and none where it must be exact.
+std::uint32_t calls_away_max(const actor_options& options, bool exact) {
+  constexpr std::uint32_t pipelined_max = 32, share_of_mailbox = 64;
+  if (exact) return options.concurrency;
+  return options.concurrency + std::min(pipelined_max, options.capacity / share_of_mailbox);
+}
+
 result<void> take_options(scheduler& home, actor_core& a, const actor_options& options) {
   bool exact = options.policy == mailbox_policy::drop_oldest ||
                options.policy == mailbox_policy::keep_latest;
@@ -35,10 +45,14 @@ result<void> take_options(scheduler& home, actor_core& a, const actor_options& o
   a.policy = static_cast<std::uint8_t>(options.policy);
   a.concurrency = options.concurrency;
   a.detour = exact || home.has_engine;
+  a.away = options.away || options.isolated != nullptr;
+  if (a.away) a.concurrency = calls_away_max(options, exact);
   if (!exact && options.needs.empty() && options.groups.empty()) return {};
   actor_extra* extra = extra_of(a);
   if (extra == nullptr) return error(errc::no_memory, error_layer::sched);
   a.locked_box = exact;
+  extra->constructor_came = a.away;  // it leaves at once
+  if (a.away) return {};             // its process holds what it needs
   for (auto& [name, limit] : options.groups) {
     auto group = std::make_unique<concurrency_group>(name, limit);
     extra->groups.push_back(std::move(group));

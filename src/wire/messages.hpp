@@ -62,9 +62,10 @@ struct call_options {
   isolation where = isolation::none;
   std::vector<std::string> environment;          ///< NAME=VALUE, of the worker process
   std::uint64_t memory_max = 0, cpu_ms_max = 0;  ///< of the worker process; 0: no limit
-  std::uint32_t calls_max = 0;  ///< the worker process ends after so many; 0: no limit
-  std::int32_t restarts = 0;    ///< of the actor, after its process died; -1: no end
-  bool detached = false;        ///< the actor lives on when nobody holds it
+  std::uint32_t calls_max = 0;    ///< the worker process ends after so many; 0: no limit
+  std::int32_t restarts = 0;      ///< of the actor, after its process died; -1: no end
+  bool detached = false;          ///< the actor lives on when nobody holds it
+  std::uint32_t concurrency = 1;  ///< of the actor: its calls at a time
 };
 
 enum class call_kind : std::uint8_t { task, create_actor, actor_call };

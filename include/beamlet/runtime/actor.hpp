@@ -96,9 +96,22 @@ struct constructor_parameters {
       std::conditional_t<as_given, std::decay_t<X>, typename pointee<std::decay_t<X>>::type>;
   static constexpr bool fits = std::is_constructible_v<T, parameter<A>...>;
   using type = std::tuple<parameter<A>...>;
-  using construct = construct_state<T, parameter<A>...>;
+  // What a pointer points to stays here: a text travels as what owns it.
+  template <class X>
+  using travelling =
+      std::conditional_t<std::is_same_v<parameter<X>, const char*>, std::string, parameter<X>>;
+  using type_elsewhere = std::conditional_t<std::is_constructible_v<T, travelling<A>...>,
+                                            std::tuple<travelling<A>...>, type>;
+};
+template <class T, class Parameters>
+struct construct_from;
+template <class T, class... P>
+struct construct_from<T, std::tuple<P...>> {
+  using type = construct_state<T, P...>;
 };
 
+/// What the constructor's call of an isolated actor carries along. Null: no memory.
+sched::cell_extra* make_creation_extra(sched::actor_options& options) noexcept;
 /// Checked options in the scheduler's terms.
 result<sched::actor_options> make_actor_options(sched::context& here, const actor_options& options,
                                                 std::string_view name_space);
@@ -106,6 +119,11 @@ result<sched::actor_options> make_actor_options(sched::context& here, const acto
 template <class T>
 actor_handle<T> failed_actor(error why) noexcept;
 void make_orphan(sched::actor_core& a, error why) noexcept;
+/// How handles travel: their actors by id.   Errors: unsupported (an actor of this process; outside
+/// of a call), those of sched::engine.
+result<object_id> publish_handle(writer& out, sched::actor_core& a);
+result<sched::actor_core*> adopt_handle(reader& in, const object_id& id,
+                                        const sched::actor_type& type, sched::actor_maker make);
 /// A counted handle of the named actor with this state, or null. Error: the name belongs to another
 /// type.
 result<sched::actor_core*> find_named(sched::context& here, std::string_view name_space,
@@ -123,14 +141,11 @@ actor_handle<T> failed_actor(error why) noexcept {
   return actor_handle<T>::adopt(a);
 }
 
-template <class T, class... A>
-actor_handle<T> create_actor(sched::scheduler& home, const actor_options* options,
-                             std::string_view name_space, A&&... arguments) {
-  using constructor = constructor_parameters<T, A...>;
-  static_assert(constructor::fits,
-                "beamlet: the actor has no constructor that takes these arguments");
-  using method = typename constructor::construct;
-  using pack = typename pack_of<typename constructor::type, A...>::type;
+template <class T, class Parameters, class... A>
+actor_handle<T> create_actor_from(sched::scheduler& home, const actor_options* options,
+                                  std::string_view name_space, A&&... arguments) {
+  using method = typename construct_from<T, Parameters>::type;
+  using pack = typename pack_of<Parameters, A...>::type;
   using C = message_cell<T, method, void, pack>;
 
   sched::context* here = sched::context_in(home);
@@ -158,6 +173,9 @@ actor_handle<T> create_actor(sched::scheduler& home, const actor_options* option
   x->function = sched::function_index(*here, {&type_key<T>::here, &sched::spelled_type<T>});
   x->link = {a, sched::caller_of(*here)};
   auto opened = sched::open_actor(*here, *a, *checked);
+  if (opened.has_value() && checked->isolated != nullptr) {
+    x->extra.store(make_creation_extra(*checked), std::memory_order_relaxed);
+  }
   if (!opened.has_value()) {
     x->release();
     make_orphan(*a, opened.error());
@@ -174,7 +192,48 @@ actor_handle<T> create_actor(sched::scheduler& home, const actor_options* option
   return handle;
 }
 
+template <class T, class... A>
+actor_handle<T> create_actor(sched::scheduler& home, const actor_options* options,
+                             std::string_view name_space, A&&... arguments) {
+  using parameters = constructor_parameters<T, A...>;
+  static_assert(parameters::fits,
+                "beamlet: the actor has no constructor that takes these arguments");
+  using here = typename parameters::type;
+  using elsewhere = typename parameters::type_elsewhere;
+  if constexpr (!std::is_same_v<here, elsewhere>)
+    if (options != nullptr && options->isolation == isolation::process)
+      return create_actor_from<T, elsewhere>(home, options, name_space,
+                                             std::forward<A>(arguments)...);
+  return create_actor_from<T, here>(home, options, name_space, std::forward<A>(arguments)...);
+}
+
 }  // namespace detail
+
+/// A handle inside a value, or as an argument: calls through it go to the actor's process. Only of
+/// actors that live in one (`isolation = process`).
+template <class T>
+struct codec<actor_handle<T>> {
+  static void encode(writer& out, const actor_handle<T>& h) {
+    if (!h) return codec<object_id>::encode(out, object_id{});
+    auto id = detail::publish_handle(out, *h.core());
+    if (id.has_value()) codec<object_id>::encode(out, *id);
+    else out.fail(std::move(id).error());
+  }
+  static result<actor_handle<T>> decode(reader& in) {
+    auto id = detail::decode_value<object_id>(in);
+    if (!in.ok()) return in.failure();
+    if (id->is_null()) return actor_handle<T>();
+    BEAMLET_TRY(auto* core,
+                detail::adopt_handle(in, *id, detail::actor_block<T>::described(),
+                                     [](sched::scheduler* home) noexcept -> sched::actor_core* {
+                                       return detail::actor_block<T>::make(home);
+                                     }));
+    return actor_handle<T>::adopt(core);
+  }
+  static void name(std::string& out) {
+    out += "actor<" + sched::readable_type(sched::spelled_type<T>()) + ">";
+  }
+};
 
 /// `rt.actor<T>().options({...}).remote(constructor arguments...)`.
 template <class T>

@@ -64,6 +64,21 @@ ref<std::decay_t<P>> read_argument(reader& in, sched::scheduler& home) {
   return ref_access::adopt<T>(x);
 }
 
+/// Decodes arguments for parameters P and gives them to `then` as refs.
+template <class... P, class Then>
+result<cell*> with_arguments(sched::context& here, const sched::exported_call& call,
+                             sched::codec_context& codec, Then&& then) {
+  return call_guarded([&]() -> result<cell*> {
+    reader in(call.borrowed.data() == nullptr ? std::span<const std::byte>(call.arguments)
+                                              : call.borrowed,
+              &codec);
+    std::tuple<ref<std::decay_t<P>>...> arguments{read_argument<P>(in, here.home())...};
+    if (in.remaining() != 0) in.fail();
+    if (!in.ok()) return in.failure();
+    return std::apply(then, std::move(arguments));
+  });
+}
+
 template <class F, class R, class Pack>
 struct imported_cell {
   using type = task_cell<F, R, Pack>;
@@ -101,17 +116,9 @@ struct importer<F, std::tuple<P...>> {
         return error(errc::invalid_argument, error_layer::runtime,
                      {"a call to a method of another type of actor", "", "", ""});
     }
-    return call_guarded([&]() -> result<cell*> {
-      reader in(call.borrowed.data() == nullptr ? std::span<const std::byte>(call.arguments)
-                                                : call.borrowed,
-                &codec);
-      std::tuple<ref<std::decay_t<P>>...> arguments{read_argument<P>(in, here.home())...};
-      if (in.remaining() != 0) in.fail();
-      if (!in.ok()) return in.failure();
+    return with_arguments<P...>(here, call, codec, [&](auto&&... a) -> result<cell*> {
       error why;
-      auto* x =
-          std::apply([&](auto&&... a) { return make_call<cell_type>(why, F, std::move(a)...); },
-                     std::move(arguments));
+      auto* x = make_call<cell_type>(why, F, std::move(a)...);
       if (x == nullptr) return why;
       fill_header(*x, here, cell_type::table, 2);
       x->function = sched::function_index(here, identify(F));
@@ -136,7 +143,48 @@ struct importer<F, std::tuple<P...>> {
     }
   }
 
-  static constexpr remote_entry entry{make, submit};
+  static constexpr remote_entry entry{
+      is_method ? remote_entry::target::method : remote_entry::target::function, make, submit};
+};
+
+/// What BEAMLET_REMOTE(constructor<Actor(P...)>) makes for actors that others want here. The cell
+/// is the constructor's call; its actor has one handle, which is the engine's, and is still to be
+/// opened.
+template <class Actor, class... P>
+struct constructor_importer {
+  using construct = construct_state<Actor, P...>;
+  using pack = argument_pack<std::index_sequence_for<P...>, imported_slot<P>...>;
+  using cell_type = message_cell<Actor, construct, void, pack>;
+
+  static void append_signature(std::string& out) {
+    out += '(';
+    append_types<P...>(out);
+    out += ')';
+  }
+
+  static result<cell*> make(sched::context& here, const sched::exported_call& call,
+                            sched::codec_context& codec) {
+    return with_arguments<P...>(here, call, codec, [&](auto&&... a) -> result<cell*> {
+      error why;
+      auto* x = make_call<cell_type>(why, construct{}, std::move(a)...);
+      if (x == nullptr) return why;
+      fill_header(*x, here, cell_type::table, 2);
+      x->function =
+          sched::function_index(here, {&type_key<Actor>::here, &sched::spelled_type<Actor>});
+      x->link = {actor_block<Actor>::make(&here.home()), sched::caller_of(here)};
+      if (x->link.actor != nullptr) return x;
+      x->release();
+      x->release();
+      return error(errc::no_memory, error_layer::runtime);
+    });
+  }
+
+  static void submit(sched::context& here, cell& made) {
+    auto& x = static_cast<cell_type&>(made);
+    submit_message(here, *x.link.actor, x, cell::message | cell::local);
+  }
+
+  static constexpr remote_entry entry{remote_entry::target::constructor, make, submit};
 };
 
 /// Whether calls of F can be encoded and decoded.

@@ -91,6 +91,26 @@ template <class T, class M>
 requires std::is_member_function_pointer_v<M>
 inline constexpr bool is_method_of<T, M> = std::is_same_v<typename signature<M>::object, T>;
 
+template <class T, class... P>
+struct construct_state;
+
+/// Under which key a call is registered; null: it stays here.
+template <class T, class M>
+struct message_key {
+  static constexpr bool constructs = false;
+  static const void* of(const M& m) noexcept {
+    if constexpr (is_method_of<T, M>) return function_key(m);
+    else return (void)m, nullptr;
+  }
+};
+template <class T, class... P>
+struct message_key<T, construct_state<T, P...>> {
+  static constexpr bool constructs = true;
+  static const void* of(const construct_state<T, P...>&) noexcept {
+    return function_key(constructor<T(P...)>);
+  }
+};
+
 template <class T, class M, class R, class Pack>
 struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
   using base = call_cell<message_cell<T, M, R, Pack>, R, Pack>;
@@ -109,15 +129,15 @@ struct message_cell final : call_cell<message_cell<T, M, R, Pack>, R, Pack> {
   static sched::message_link& link_of(cell& x) { return static_cast<message_cell&>(x).link; }
 
   static bool export_call(cell& x, sched::exported_call& out) {
-    if constexpr (is_method_of<T, M>) {
-      auto& me = static_cast<message_cell&>(x);
-      out.actor = me.link.actor;
-      out.caller = me.link.caller;
-      return export_pack(x, function_key(me.method), me.arguments, out);
-    } else {
-      (void)x, (void)out;
-      return false;
-    }
+    using key = message_key<T, M>;
+    auto& me = static_cast<message_cell&>(x);
+    // Who is made here stays here.
+    if (key::constructs && !me.link.actor->away) return false;
+    const void* function = key::of(me.method);
+    if (function == nullptr) return false;
+    out.actor = me.link.actor;
+    out.caller = me.link.caller;
+    return export_pack(x, function, me.arguments, out);
   }
   static constexpr sched::cell_ops table{
       .enter = sched::enter_message,

@@ -133,8 +133,19 @@ struct actor_options {
   std::vector<std::pair<std::string, std::uint32_t>> concurrency_groups = {};
   std::uint32_t mailbox_capacity = sched::mailbox_capacity_default;
   beamlet::mailbox_policy mailbox_policy = beamlet::mailbox_policy::block;
+  /// How often it is made again, with the same arguments, when its worker process dies; -1: without
+  /// end. Only with `isolation = process`, as all that follows.
   int max_restarts = 0;
+  /// How often a call that was under way when the process died is repeated; -1: without end. The
+  /// others fail with errc::actor_died.
+  int max_task_retries = 0;
+  /// `process`: it lives in a worker process of its own, so that a crash ends that one only. Needs
+  /// `run_child` in main, a BEAMLET_REMOTE of each method that is called and of the constructor by
+  /// the types of the arguments as they are given (a text as std::string), and codecs of all types.
   beamlet::isolation isolation = beamlet::isolation::none;
+  beamlet::runtime_env runtime_env = {};       ///< of the worker process
+  std::uint64_t memory_max = 0;                ///< bytes the worker process may map; 0: no limit
+  std::chrono::nanoseconds cpu_time_max = {};  ///< of the worker process, in whole seconds; 0: none
 };
 
 /// `.options({...})` of one call to an actor.

@@ -20,6 +20,19 @@
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 
+/// A way to make an actor from elsewhere:
+/// `BEAMLET_REMOTE(beamlet::constructor<detector(std::string)>)`; of several parameters in one more
+/// pair of parentheses: `BEAMLET_REMOTE((beamlet::constructor<detector(std::string, int)>))`.
+template <class Signature>
+struct constructor_of;
+template <class Actor, class... P>
+struct constructor_of<Actor(P...)> {
+  static_assert(std::is_constructible_v<Actor, P...>,
+                "beamlet: the actor has no constructor that takes these arguments");
+};
+template <class Signature>
+inline constexpr constructor_of<Signature> constructor{};
+
 namespace detail {
 
 template <class T>
@@ -46,6 +59,8 @@ const void* function_key(const F& f) noexcept {
 /// How a call that came from outside becomes a cell of this process: runtime/import.hpp fills it
 /// in.
 struct remote_entry {
+  enum class target : std::uint8_t { function, method, constructor };
+  target what;
   /// Decodes the arguments. The cell has two references, the queue's and the caller's, and runs
   /// once it was given to `submit`. Errors: malformed, no_memory, invalid_argument (a method of
   /// another type of actor).

@@ -14,18 +14,6 @@
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 
-/// A way to make an actor from elsewhere:
-/// `BEAMLET_REMOTE(beamlet::constructor<detector(std::string)>)`.
-template <class Signature>
-struct constructor_of;
-template <class Actor, class... P>
-struct constructor_of<Actor(P...)> {
-  static_assert(std::is_constructible_v<Actor, P...>,
-                "beamlet: the actor has no constructor that takes these arguments");
-};
-template <class Signature>
-inline constexpr constructor_of<Signature> constructor{};
-
 namespace detail {
 
 /// Picks one of several functions of a name by its signature; the class of a method follows from
@@ -67,16 +55,16 @@ struct remote {
 template <auto F>
 requires std::is_class_v<std::remove_cv_t<decltype(F)>>
 struct remote<F> {
+  // By what the arguments decay to, as the one who makes an actor has only those.
   template <class Actor, class... P>
-  static registration_facts facts_of(const constructor_of<Actor(P...)>& made) noexcept {
-    void (*sign)(std::string&) = nullptr;
-    if constexpr ((encodable<std::decay_t<P>> && ...))
-      sign = [](std::string& out) {
-        out += '(';
-        append_types<std::decay_t<P>...>(out);
-        out += ')';
-      };
-    return {function_key(made), sched::spelled_type<Actor>(), sign, nullptr};
+  static registration_facts facts_of(const constructor_of<Actor(P...)>&) noexcept {
+    const void* key = function_key(constructor<Actor(std::decay_t<P>...)>);
+    if constexpr ((encodable<std::decay_t<P>> && ...)) {
+      using calls = constructor_importer<Actor, std::decay_t<P>...>;
+      return {key, sched::spelled_type<Actor>(), calls::append_signature, &calls::entry};
+    } else {
+      return {key, sched::spelled_type<Actor>(), nullptr, nullptr};
+    }
   }
   static registration_facts facts() noexcept { return facts_of(F); }
 };

@@ -32,6 +32,9 @@ namespace this_actor {
 /// Ends the actor whose method runs here, after this call; later calls fail with errc::actor_died.
 /// Errors: not_found outside of an actor.
 result<void> exit() noexcept;
+/// True in an actor whose worker process died before (`max_restarts`), in its constructor too:
+/// what state it had is gone.
+bool was_restarted() noexcept;
 
 }  // namespace this_actor
 

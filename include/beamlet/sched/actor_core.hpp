@@ -6,10 +6,12 @@
 
 #include <beamlet/base/ledger.hpp>
 #include <beamlet/sched/core.hpp>
+#include <beamlet/sched/extra.hpp>
 #include <beamlet/sched/mail_word.hpp>
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,6 +79,8 @@ struct actor_core : cell {
   std::atomic<bool> held_changed{false};
   bool listed = false;       // in the scheduler's list of actors
   bool constructed = false;  // the state lives; the turn's own
+  bool away = false;         // it lives in another process: the turn only sends its calls there
+  bool restarted = false;    // its process died before
   std::uint32_t concurrency = 1;
   std::atomic<std::uint32_t> running_calls{0};  // suspended, or on other workers
   cell* suspended = nullptr;  // the call that holds a non-reentrant actor; counted, the turn's own
@@ -91,6 +95,8 @@ struct actor_options {
   std::uint32_t concurrency = 1;
   std::vector<std::pair<std::string, std::uint32_t>> groups;
   std::vector<quantity> needs;
+  std::unique_ptr<isolated_options> isolated = {};  // it is to live in a worker process
+  bool away = false;  // it lives in another process, which has all the rest of this
 };
 
 /// `cell_ops::enter` of every actor: one turn.
@@ -115,6 +121,8 @@ void call_finished(actor_core& a, cell& m) noexcept;
 /// Runs the turn on this stack when it waits in a queue. False: it runs elsewhere or has nothing to
 /// do.
 bool help_actor(context& here, actor_core& a, cell* until) noexcept;
+/// A call that was sent to an actor in another process has come back and is sealed.
+void call_came_back(actor_core& a, cell& m) noexcept;
 /// What keeps message `m` waiting: an argument or a suspended call. Counted; null when it cannot be
 /// told.
 cell* blocker_of(context& here, actor_core& a, cell& m) noexcept;

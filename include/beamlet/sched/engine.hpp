@@ -29,11 +29,14 @@ struct exported_call {
   std::vector<object_id> awaited;       // objects that the function gets the values of
   actor_core* actor = nullptr;          // null: any node may run it
   std::uint64_t caller = 0;
-  error why;  // it could not be made: what an argument's codec said, if anything
+  error why;  // it stays because an argument could not be encoded; errc::ok: for another reason
 };
 
 /// Makes a cell of one type: pending, one reference. Null: no memory.
 using cell_maker = cell* (*)(scheduler& home) noexcept;
+
+/// An actor without a state, with one handle, for one that lives elsewhere. Null: no memory.
+using actor_maker = actor_core* (*)(scheduler* home) noexcept;
 
 /// Everything beyond this process. Any thread; where an actor's mailbox is full and its policy is
 /// `block`, `submit` may wait as a local call would.
@@ -63,6 +66,14 @@ class engine {
   /// False on the thread that reads what comes in, while it tells of it: a listener that may fetch
   /// or publish fires later.
   virtual bool may_wait_here() const { return true; }
+  /// The id under which others find an actor.
+  /// Errors: unsupported (it lives in this process), and why it has ended.
+  virtual result<object_id> publish_actor(actor_core& a);
+  /// A handle came in: one more of the actor that is known here, or of what `make` makes.
+  /// Errors: no_memory, stopped; unsupported where handles do not travel.
+  virtual result<actor_core*> adopt_actor(scheduler& home, const object_id& id, actor_maker make);
+  /// An actor that is `away` ends, or is not used from here any more.
+  virtual void leave_actor(actor_core& a, bool kill) { (void)a, (void)kill; }
   /// The runtime ends: what is still elsewhere comes back at once, as errc::stopped.
   virtual void cancel_all() = 0;
   /// The runtime has no thread any more, and its port closes after this. Nothing else is asked.

@@ -32,13 +32,17 @@ struct held_bytes {
   void* keeper = nullptr;
 };
 
-/// Of a task that a worker process runs.
+/// Of a task that a worker process runs, and of an actor that lives in one.
 struct isolated_options {
   std::vector<std::string> environment;  // NAME=VALUE
   std::uint64_t memory_max = 0, cpu_ms_max = 0;
   std::uint32_t calls_max = 0;
   std::int32_t retries = 0;   // by the agent: after a worker's death
   bool retry_errors = false;  // by the agent: also after the function's own errors
+  // Of an actor only.
+  std::int32_t restarts = 0, call_retries = 0;
+  std::uint32_t concurrency = 1;
+  bool detached = false;
 };
 
 enum class priority : std::uint8_t { high, normal, low };

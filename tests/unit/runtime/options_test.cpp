@@ -93,8 +93,8 @@ TEST_CASE("an actor and a call refuse absurd options by name") {
   refuses_actor(rt, {.concurrency_groups = {{"", 1}}}, errc::invalid_argument,
                 "concurrency_groups");
   refuses_actor(rt, {.get_if_exists = true}, errc::invalid_argument, "get_if_exists");
-  refuses_actor(rt, {.max_restarts = 1}, errc::unsupported, "max_restarts");
-  refuses_actor(rt, {.isolation = isolation::process}, errc::unsupported, "isolation");
+  refuses_actor(rt, {.max_restarts = 1}, errc::invalid_argument, "max_restarts");
+  refuses_actor(rt, {.isolation = isolation::process}, errc::unsupported, "run_child");
   refuses_actor(rt, {.num_gpus = 1}, errc::infeasible, "gpu");
   auto a = rt.actor<nothing>().remote();
   CHECK(failure(rt, a.options({.deadline = -1ns}).call(&nothing::one)) == errc::invalid_argument);

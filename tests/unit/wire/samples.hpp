@@ -138,6 +138,7 @@ inline call whole_call() {
   made.options.calls_max = 0xfffffffe;
   made.options.restarts = -1;
   made.options.detached = true;
+  made.options.concurrency = 3;
   made.parent = id(19);
   return made;
 }

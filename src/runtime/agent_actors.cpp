@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Actors in worker processes: those of other processes that are called from here, and those that
+// live here. The agent says where each lives, makes it again, and puts everybody's calls in order.
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "beamlet/runtime/actor.hpp"
+#include "beamlet/sched/cancel.hpp"
+#include "runtime/agent_engine.hpp"
+#include "runtime/core.hpp"
+#include "sched/internal.hpp"
+#include "sched/scheduler.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace detail {
+
+namespace {
+/// The agent hands over a few calls at a time only; none is refused here.
+constexpr std::uint32_t hosted_mailbox = sched::mailbox_capacity_max;
+
+error actor_error(errc code, const char* sentence) {
+  return error(code, error_layer::runtime, {sentence, "", "", ""});
+}
+}  // namespace
+
+sched::cell_extra* make_creation_extra(sched::actor_options& o) noexcept {
+  auto* extra = new (std::nothrow) sched::cell_extra;
+  if (extra == nullptr) return nullptr;
+  extra->isolated = std::move(o.isolated);
+  extra->needs = std::move(o.needs);
+  extra->name = o.name;
+  return extra;
+}
+
+result<object_id> publish_handle(writer& out, sched::actor_core& a) {
+  auto* context = static_cast<sched::codec_context*>(out.context());
+  if (context == nullptr || context->outside == nullptr)
+    return actor_error(errc::unsupported,
+                       "an actor's handle can be encoded only as part of a call or a result");
+  BEAMLET_TRY(auto id, context->outside->publish_actor(a));
+  context->contained.push_back(id);
+  return id;
+}
+
+result<sched::actor_core*> adopt_handle(reader& in, const object_id& id,
+                                        const sched::actor_type& type, sched::actor_maker make) {
+  auto* context = static_cast<sched::codec_context*>(in.context());
+  if (context == nullptr || context->outside == nullptr)
+    return actor_error(errc::stopped,
+                       "an actor's handle can be decoded only while its runtime runs");
+  BEAMLET_TRY(auto* core, context->outside->adopt_actor(*context->home, id, make));
+  if (core->type == &type) return core;
+  sched::drop_handle(*core);
+  return actor_error(errc::invalid_argument, "the handle is of another type of actor");
+}
+
+// -- of other processes
+
+/// REQUIRES: the lock.
+void agent_engine::know(sched::actor_core& a, known_actor as) {
+  as.caller = ++callers_;
+  actor_cores_.emplace(as.id, &a);
+  actors_.emplace(&a, as);
+}
+
+bool agent_engine::forget_actor(sched::actor_core& a, object_id& id) {
+  std::lock_guard hold(lock_);
+  auto known = actors_.extract(&a);
+  if (known.empty()) return false;
+  id = known.mapped().id;
+  auto [at, end] = actor_cores_.equal_range(id);
+  while (at != end && at->second != &a) ++at;
+  actor_cores_.erase(at);
+  return true;
+}
+
+/// Fills in to whom the call goes. A constructor's makes the actor known.
+result<void> agent_engine::address(sched::cell& x, sched::actor_core& a, wire::call& call) {
+  sched::isolated_options* makes = x.extra.load(std::memory_order_acquire)->isolated.get();
+  std::lock_guard hold(lock_);
+  if (no_more_) return error(errc::stopped, error_layer::runtime);
+  if (makes == nullptr) {
+    auto at = actors_.find(&a);
+    if (at == actors_.end()) return actor_error(errc::actor_died, "the actor has ended");
+    const known_actor& known = at->second;
+    call.kind = wire::call_kind::actor_call;
+    call.actor = known.id;
+    call.caller = known.caller;
+    call.sequence = known.sequence;
+    call.options.retries = known.call_retries;
+    return {};
+  }
+  call.kind = wire::call_kind::create_actor;
+  call.actor = session_->mint();
+  call.options.restarts = makes->restarts;
+  call.options.detached = makes->detached;
+  call.options.concurrency = makes->concurrency;
+  know(a, {.id = call.actor, .call_retries = makes->call_retries});
+  return {};
+}
+
+/// One that was not sent leaves no gap in the order, and an actor that was not asked for no id.
+void agent_engine::addressed(sched::actor_core& a, wire::call_kind kind, bool sent) {
+  object_id id;
+  if (kind == wire::call_kind::create_actor) {
+    if (!sent) forget_actor(a, id);
+    return;
+  }
+  std::lock_guard hold(lock_);
+  if (auto at = actors_.find(&a); sent && at != actors_.end()) ++at->second.sequence;
+}
+
+result<object_id> agent_engine::publish_actor(sched::actor_core& a) {
+  if (!a.away)
+    return actor_error(errc::unsupported,
+                       "the actor lives in this process, where others cannot call it: make it with "
+                       "isolation = process");
+  std::lock_guard hold(lock_);
+  if (auto at = actors_.find(&a); at != actors_.end()) return at->second.id;
+  return actor_error(errc::actor_died, "the actor has ended, or is of another runtime");
+}
+
+result<sched::actor_core*> agent_engine::adopt_actor(sched::scheduler& home, const object_id& id,
+                                                     sched::actor_maker make) {
+  std::lock_guard hold(lock_);
+  if (no_more_) return error(errc::stopped, error_layer::runtime);
+  auto [at, end] = actor_cores_.equal_range(id);
+  for (; at != end; ++at)
+    if (sched::try_add_handle(*at->second)) return at->second;
+  sched::actor_core* a = make(&home);
+  if (a == nullptr) return error(errc::no_memory, error_layer::runtime);
+  sched::actor_options options;
+  options.away = true;
+  auto opened = sched::open_actor(*sched::find_context(home), *a, options);
+  if (!opened.has_value()) {
+    make_orphan(*a, opened.error());
+    sched::drop_handle(*a);
+    return std::move(opened).error();
+  }
+  a->stage.store(sched::actor_core::life::alive, std::memory_order_release);
+  session_->retain(id);
+  know(*a, {.id = id});
+  return a;
+}
+
+void agent_engine::leave_actor(sched::actor_core& a, bool kill) {
+  object_id id;
+  if (!kill) {
+    if (!forget_actor(a, id)) return;
+    session_->let_go(id);
+    return session_->flush();  // its process may wait for nothing else
+  }
+  {
+    std::lock_guard hold(lock_);
+    auto at = actors_.find(&a);
+    if (at == actors_.end()) return;
+    id = at->second.id;
+  }
+  session_->end_actor(id, true);
+}
+
+/// Null: all of them.
+void agent_engine::actors_lost(const object_id& actor, const error& why) {
+  std::vector<sched::actor_core*> lost;
+  {
+    std::lock_guard hold(lock_);
+    auto [at, end] = actor_cores_.equal_range(actor);
+    if (actor.is_null()) std::tie(at, end) = std::pair(actor_cores_.begin(), actor_cores_.end());
+    for (; at != end; ++at) {
+      at->second->add_reference();
+      lost.push_back(at->second);
+    }
+  }
+  for (sched::actor_core* a : lost) {
+    sched::kill_actor(*sched::find_context(*home_), *a, why);
+    a->release();
+  }
+}
+
+// -- of this process
+
+/// The cell for a call that came. What it names and what it is must agree, and it may reach only
+/// actors that live here.
+result<sched::cell*> agent_engine::make_for(const registration& found, const wire::call& what,
+                                            const sched::exported_call& call,
+                                            sched::codec_context& context) {
+  using target = remote_entry::target;
+  const remote_entry& entry = *found.entry;
+  sched::context& here = *sched::find_context(*home_);
+  const target wanted = what.kind == wire::call_kind::create_actor ? target::constructor
+                        : what.kind == wire::call_kind::actor_call ? target::method
+                                                                   : target::function;
+  if (entry.what != wanted)
+    return actor_error(errc::invalid_argument, "a function of another kind than the call");
+  if (wanted == target::function) return entry.make(here, call, context);
+  if (wanted == target::method) {
+    sched::exported_call addressed = call;
+    addressed.caller = what.task.session;
+    {
+      std::lock_guard hold(lock_);
+      auto at = hosted_.find(what.actor);
+      if (at == hosted_.end())
+        return actor_error(errc::actor_died, "the actor does not live in this process");
+      addressed.actor = at->second;
+    }
+    BEAMLET_TRY(auto* x, entry.make(here, addressed, context));
+    // Beside others it needs a thread of its own: this process has just one for all calls.
+    if (addressed.actor->concurrency > 1)
+      if (sched::cell_extra* extra = sched::extra_of(*x)) extra->blocking = true;
+    return x;
+  }
+  {
+    std::lock_guard hold(lock_);
+    if (hosted_.contains(what.actor))
+      return actor_error(errc::invalid_argument, "the actor lives here already");
+  }
+  BEAMLET_TRY(auto* x, entry.make(here, call, context));
+  sched::actor_core& a = *x->ops->link(*x).actor;
+  sched::actor_options options;
+  options.capacity = hosted_mailbox;
+  options.policy = mailbox_policy::reject;
+  options.concurrency = std::clamp(what.options.concurrency, 1u, sched::actor_concurrency_max);
+  a.restarted = what.attempt > 0;
+  auto opened = sched::open_actor(here, a, options);
+  if (opened.has_value()) {
+    std::lock_guard hold(lock_);
+    hosted_.emplace(what.actor, &a);
+    return x;
+  }
+  x->release();
+  x->release();
+  make_orphan(a, opened.error());
+  sched::drop_handle(a);
+  return std::move(opened).error();
+}
+
+/// A call of an actor that lives here has ended, but nobody knows yet.
+void agent_engine::after_call(wire::call_kind kind, const object_id& actor, bool failed) {
+  if (kind == wire::call_kind::create_actor && failed) return drop_hosted(actor);
+  if (kind != wire::call_kind::actor_call) return;
+  {
+    std::lock_guard hold(lock_);
+    auto at = hosted_.find(actor);
+    if (at == hosted_.end() ||
+        at->second->stage.load(std::memory_order_acquire) < sched::actor_core::life::dying)
+      return;
+  }
+  session_->end_actor(actor, false);  // this_actor::exit()
+}
+
+void agent_engine::drop_hosted(const object_id& actor) {
+  sched::actor_core* a = nullptr;
+  {
+    std::lock_guard hold(lock_);
+    if (auto mine = hosted_.extract(actor); !mine.empty()) a = mine.mapped();
+  }
+  if (a != nullptr) sched::drop_handle(*a);
+}
+
+void agent_engine::on_actor_ended(const object_id& actor, const error& why) {
+  drop_hosted(actor);
+  actors_lost(actor, why);
+}
+
+}  // namespace detail
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
