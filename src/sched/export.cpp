@@ -53,14 +53,14 @@ error with_death(cell& x, error why) noexcept {
 /// Seals what came back. `x.extra` holds the bytes, or the failure is set.
 void end_call(context& here, cell& x, std::uintptr_t state) noexcept {
   drop_arguments(x);
-  counters::raise(here.count.completed);
+  // Its caller may let go of the last handle as soon as it is sealed.
+  actor_core* a = x.ops->link != nullptr ? x.ops->link(x).actor : nullptr;
+  if (a != nullptr && !a->away) a = nullptr;
+  if (a == nullptr) counters::raise(here.count.completed);
   if (x.ops->link != nullptr) counters::raise(here.count.messages);
   if (state == cell::failed)
     counters::raise(x.failure().code() == errc::cancelled ? here.count.cancelled
                                                           : here.count.failed);
-  // Its caller may let go of the last handle as soon as it is sealed.
-  actor_core* a = x.ops->link != nullptr ? x.ops->link(x).actor : nullptr;
-  if (a != nullptr && !a->away) a = nullptr;
   seal(x, state);
   if (a != nullptr) {
     // Only a constructor's call says where its actor is to live.
@@ -68,6 +68,7 @@ void end_call(context& here, cell& x, std::uintptr_t state) noexcept {
     if (state == cell::failed && extra != nullptr && extra->isolated != nullptr)
       kill_actor(here, *a, x.failure());
     call_came_back(*a, x);
+    counters::raise(here.count.completed);  // the end of the runtime takes the actors apart
   }
   if (here.face->now.load(std::memory_order_relaxed) != phase::running) note_progress(here.home());
   x.release();

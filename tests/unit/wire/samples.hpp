@@ -46,9 +46,9 @@ auto members(const T& from) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k);
   } else {
-    static_assert(count == 13, "take a struct of this many members apart here");
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = from;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m);
+    static_assert(count == 14, "take a struct of this many members apart here");
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = from;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
   }
 }
 
