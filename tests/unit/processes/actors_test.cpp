@@ -1,185 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Actors with isolation = process: calls, order, errors, death, restarts, handles on their way.
-#include <doctest/doctest.h>
-#include <beamlet/beamlet.hpp>
-
-#include <signal.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
-#include <cstdlib>
-#include <stdexcept>
-#include <string>
-#include <vector>
+// Actors with isolation = process: calls, order, errors, mailboxes, handles on their way.
+#include "actors.hpp"
 
 namespace isolated_actors {
-
-using namespace beamlet;
-using namespace std::chrono_literals;
-
-struct picky {
-  explicit picky(int n) {
-    if (n < 0) throw std::runtime_error("the constructor refuses");
-  }
-  int one() { return 1; }
-};
-BEAMLET_REMOTE(beamlet::constructor<picky(int)>);
-BEAMLET_REMOTE(&picky::one);
-
-/// Of whose constructor nothing is said.
-struct unknown {
-  explicit unknown(int) {}
-  int one() { return 1; }
-};
-BEAMLET_REMOTE(&unknown::one);
-
-int process_number() { return static_cast<int>(getpid()); }
-BEAMLET_REMOTE(process_number);
-
-class counter {
- public:
-  explicit counter(int from) : value_(from) {}
-  counter(std::string text, int more) : value_(static_cast<int>(text.size()) + more) {}
-  int add(int by) { return value_ += by; }
-  int process() { return static_cast<int>(getpid()); }
-  std::vector<int> history(std::size_t size) const { return std::vector<int>(size, value_); }
-  int total(const std::vector<int>& all) {
-    for (int each : all) value_ += each;
-    return value_;
-  }
-  result<int> refuse(int n) {
-    if (n < 0) return error(errc::invalid_argument, error_layer::user, {"too small", "", "", ""});
-    return n;
-  }
-  int crash(int number) {
-    if (number == SIGABRT) std::abort();
-    kill(getpid(), number);
-    for (;;) pause();
-  }
-  int crash_unless_restarted() {
-    if (!this_actor::was_restarted()) abort();
-    return value_;
-  }
-  bool restarted() { return this_actor::was_restarted(); }
-  async<int> add_slowly(int by) {
-    co_await sleep_for(1ms);
-    co_return value_ += by;
-  }
-  int add_of(ref<int> by) { return value_ += *this_task::runtime().get(by); }
-  int leave() {
-    (void)this_actor::exit();
-    return value_;
-  }
-  int forever() {
-    for (;;) pause();
-  }
-
- private:
-  int value_;
-};
-BEAMLET_REMOTE(beamlet::constructor<counter(int)>);
-BEAMLET_REMOTE((beamlet::constructor<counter(std::string, int)>));
-BEAMLET_REMOTE(&counter::add);
-BEAMLET_REMOTE(&counter::process);
-BEAMLET_REMOTE(&counter::history);
-BEAMLET_REMOTE(&counter::total);
-BEAMLET_REMOTE(&counter::refuse);
-BEAMLET_REMOTE(&counter::crash);
-BEAMLET_REMOTE(&counter::crash_unless_restarted);
-BEAMLET_REMOTE(&counter::restarted);
-BEAMLET_REMOTE(&counter::add_slowly);
-BEAMLET_REMOTE(&counter::add_of);
-BEAMLET_REMOTE(&counter::leave);
-BEAMLET_REMOTE(&counter::forever);
-
-/// Calls that wait for each other.
-class gate {
- public:
-  int meet(int count) {
-    ++here_;
-    while (here_.load() < count) usleep(100);
-    return here_.load();
-  }
-  std::string variable(std::string name) {
-    const char* value = std::getenv(name.c_str());
-    return value != nullptr ? value : "";
-  }
-
- private:
-  std::atomic<int> here_{0};
-};
-BEAMLET_REMOTE(beamlet::constructor<gate()>);
-BEAMLET_REMOTE(&gate::meet);
-BEAMLET_REMOTE(&gate::variable);
-
-/// In any process; the last of so many calls.
-int add_through(actor_handle<counter> to, int count) {
-  ref<int> last;
-  for (int i = 0; i < count; ++i) last = to.call(&counter::add, 1);
-  auto value = this_task::runtime().get(last);
-  return value.has_value() ? *value : -1;
-}
-BEAMLET_REMOTE(add_through);
-
-class forwarder {
- public:
-  explicit forwarder(actor_handle<counter> to) : to_(std::move(to)) {}
-  int add(int by) {
-    auto value = this_task::runtime().get(to_.call(&counter::add, by));
-    return value.has_value() ? *value : -1;
-  }
-  int error_code() {
-    auto value = this_task::runtime().get(to_.call(&counter::add, 1));
-    return value.has_value() ? 0 : static_cast<int>(value.error().code());
-  }
-  actor_handle<counter> target() { return to_; }
-
- private:
-  actor_handle<counter> to_;
-};
-BEAMLET_REMOTE(beamlet::constructor<forwarder(actor_handle<counter>)>);
-BEAMLET_REMOTE(&forwarder::add);
-BEAMLET_REMOTE(&forwarder::error_code);
-BEAMLET_REMOTE(&forwarder::target);
-
-class maker {
- public:
-  int make() {
-    auto rt = this_task::runtime();
-    made_ = rt.actor<counter>().options({.isolation = isolation::process}).remote(1);
-    auto value = rt.get(made_.call(&counter::process));
-    return value.has_value() ? *value : -1;
-  }
-  int process() { return static_cast<int>(getpid()); }
-
- private:
-  actor_handle<counter> made_;
-};
-BEAMLET_REMOTE(beamlet::constructor<maker()>);
-BEAMLET_REMOTE(&maker::make);
-BEAMLET_REMOTE(&maker::process);
-
-runtime start(unsigned processes_max = 4) {
-  auto rt = runtime::start({.workers = 2, .worker_processes_max = processes_max});
-  REQUIRE(rt.has_value());
-  return *std::move(rt);
-}
-const actor_options apart{.isolation = isolation::process};
-
-/// Waits for the end of a process that is not necessarily ours to wait for.
-bool ends(int process) {
-  for (int i = 0; i < 20'000; ++i) {
-    if (kill(process, 0) != 0 && errno == ESRCH) return true;
-    usleep(1000);
-  }
-  return false;
-}
-template <class T>
-T value_of(result<T> r) {
-  if (!r.has_value()) FAIL(r.error().describe());
-  return *std::move(r);
-}
 
 TEST_CASE("an isolated actor keeps its state in a process of its own") {
   runtime rt = start();
@@ -196,47 +19,6 @@ TEST_CASE("an isolated actor keeps its state in a process of its own") {
       value_of(rt.get(rt.task(process_number).options({.isolation = isolation::process}).remote()));
   CHECK(third != first);
   CHECK(third != second);
-}
-
-TEST_CASE("the process of an actor that nobody has a handle of ends") {
-  runtime rt = start();
-  int process = 0;
-  {
-    auto one = rt.actor<counter>().options(apart).remote(1);
-    process = value_of(rt.get(one.call(&counter::process)));
-  }
-  CHECK(ends(process));
-}
-
-TEST_CASE("a killed actor's process ends, and its calls fail") {
-  runtime rt = start();
-  auto one = rt.actor<counter>().options(apart).remote(1);
-  int process = value_of(rt.get(one.call(&counter::process)));
-  auto running = one.call(&counter::forever);
-  auto waiting = one.call(&counter::add, 1);
-  rt.kill(one);
-  CHECK(rt.get(running).error().code() == errc::actor_died);
-  CHECK(rt.get(waiting).error().code() == errc::actor_died);
-  CHECK(rt.get(one.call(&counter::add, 1)).error().code() == errc::actor_died);
-  CHECK(ends(process));
-}
-
-TEST_CASE("the actors' processes end with the runtime") {
-  std::vector<int> processes;
-  actor_handle<counter> kept;
-  {
-    runtime rt = start();
-    kept = rt.actor<counter>().options(apart).remote(1);
-    auto other = rt.actor<counter>()
-                     .options({.lifetime = lifetime::detached, .isolation = isolation::process})
-                     .remote(1);
-    processes = {value_of(rt.get(kept.call(&counter::process))),
-                 value_of(rt.get(other.call(&counter::process)))};
-    kept.send(&counter::forever);
-  }
-  for (int each : processes) CHECK(ends(each));
-  runtime other = start();
-  CHECK(other.get(kept.call(&counter::add, 1)).error().code() == errc::stopped);
 }
 
 TEST_CASE("calls of one caller arrive in order, refs among their arguments included") {
@@ -273,30 +55,6 @@ TEST_CASE("a method's own error arrives, and the actor goes on") {
   CHECK(lambda.error().code() == errc::not_registered);
 }
 
-TEST_CASE("a constructor that fails is the isolated actor's death, and the cause of all errors") {
-  runtime rt = start();
-  auto never = rt.actor<picky>().options(apart).remote(-1);
-  for (int i = 0; i < 2; ++i) {
-    auto failed = rt.get(never.call(&picky::one));
-    REQUIRE(!failed.has_value());
-    CHECK(failed.error().code() == errc::actor_died);
-    CHECK(failed.error().describe().find("the constructor refuses") != std::string::npos);
-  }
-  CHECK(value_of(rt.get(rt.actor<picky>().options(apart).remote(1).call(&picky::one))) == 1);
-}
-
-TEST_CASE("a constructor's argument that failed is the isolated actor's death") {
-  runtime rt = start();
-  auto bad = rt.task([]() -> result<int> {
-                 return error(errc::invalid_argument, error_layer::user, {"no number", "", "", ""});
-               }).remote();
-  auto never = rt.actor<counter>().options(apart).remote(bad);
-  auto failed = rt.get(never.call(&counter::add, 1));
-  REQUIRE(!failed.has_value());
-  CHECK(failed.error().code() == errc::actor_died);
-  CHECK(failed.error().describe().find("no number") != std::string::npos);
-}
-
 TEST_CASE("what cannot live in a worker process says so") {
   runtime rt = start();
   auto never = rt.actor<unknown>().options(apart).remote(1);
@@ -312,64 +70,6 @@ TEST_CASE("what cannot live in a worker process says so") {
                      .options({.concurrency_groups = {{"io", 2}}, .isolation = isolation::process})
                      .remote(1);
   CHECK(rt.get(grouped.call(&counter::add, 1)).error().code() == errc::unsupported);
-}
-
-TEST_CASE("a crash ends an isolated actor, and the errors name signal and method") {
-  runtime rt = start();
-  for (int number : {SIGSEGV, SIGABRT, SIGKILL}) {
-    CAPTURE(number);
-    auto one = rt.actor<counter>().options(apart).remote(1);
-    auto died = rt.get(one.call(&counter::crash, number));
-    REQUIRE(!died.has_value());
-    CHECK(died.error().code() == errc::actor_died);
-    std::string text = died.error().describe();
-    CAPTURE(text);
-    CHECK(text.find("signal " + std::to_string(number)) != text.npos);
-    CHECK(text.find("crash") != text.npos);
-    auto later = rt.get(one.call(&counter::add, 1));
-    REQUIRE(!later.has_value());
-    CHECK(later.error().code() == errc::actor_died);
-    CHECK(later.error().describe().find("signal " + std::to_string(number)) != text.npos);
-  }
-}
-
-TEST_CASE("an isolated actor may leave by itself") {
-  runtime rt = start();
-  auto one =
-      rt.actor<counter>().options({.max_restarts = -1, .isolation = isolation::process}).remote(7);
-  int process = value_of(rt.get(one.call(&counter::process)));
-  CHECK(value_of(rt.get(one.call(&counter::leave))) == 7);
-  CHECK(rt.get(one.call(&counter::add, 1)).error().code() == errc::actor_died);
-  CHECK(ends(process));
-}
-
-TEST_CASE("an isolated actor is made again with its arguments, as often as was said") {
-  runtime rt = start();
-  auto one = rt.actor<counter>()
-                 .options({.max_restarts = 2, .isolation = isolation::process})
-                 .remote(rt.put(5));
-  CHECK(value_of(rt.get(one.call(&counter::restarted))) == false);
-  for (int i = 0; i < 2; ++i) {
-    CHECK(value_of(rt.get(one.call(&counter::add, 1))) == 6);
-    int before = value_of(rt.get(one.call(&counter::process)));
-    CHECK(rt.get(one.call(&counter::crash, SIGKILL)).error().code() == errc::actor_died);
-    CHECK(value_of(rt.get(one.call(&counter::restarted))) == true);
-    CHECK(value_of(rt.get(one.call(&counter::process))) != before);
-  }
-  CHECK(rt.get(one.call(&counter::crash, SIGKILL)).error().code() == errc::actor_died);
-  CHECK(rt.get(one.call(&counter::add, 1)).error().code() == errc::actor_died);
-}
-
-TEST_CASE("a call that was under way when the process died is repeated, and those after it run") {
-  runtime rt = start();
-  auto one =
-      rt.actor<counter>()
-          .options({.max_restarts = 1, .max_task_retries = 1, .isolation = isolation::process})
-          .remote(5);
-  std::vector<ref<int>> all;
-  all.push_back(one.call(&counter::crash_unless_restarted));
-  for (int i = 0; i < 100; ++i) all.push_back(one.call(&counter::add, 1));
-  for (int i = 0; i <= 100; ++i) CHECK(value_of(rt.get(all[static_cast<std::size_t>(i)])) == 5 + i);
 }
 
 TEST_CASE("a cancel reaches a call that waits for its turn in another process") {
@@ -439,6 +139,14 @@ TEST_CASE("isolated actors are found by their names in the program") {
   CHECK(value_of(rt.get(found->call(&counter::add, 1))) == 2);
   rt.kill(made);
   CHECK(rt.get_actor<counter>("numbers").error().code() == errc::not_found);
+}
+
+TEST_CASE("an isolated actor works for a runtime without workers") {
+  auto rt = runtime::start({.workers = 0});
+  REQUIRE(rt.has_value());
+  auto one = rt->actor<counter>().options(apart).remote(1);
+  auto later = rt->task([](int a) { return a; }).remote(one.call(&counter::add, 1));
+  CHECK(value_of(rt->get(later)) == 2);
 }
 
 // -- handles
