@@ -76,16 +76,30 @@ void node_state::deliver(const object_id& actor_id, const caller_key& who) {
     }
     const object_id id = turn.task;
     task& t = tasks_.at(id);
-    if (t.at != task::state::queued) return;
+    if (t.at != task::state::queued || has_enough(at->second)) return;
     c.busy = true;
+    ++at->second.given;
+    at->second.last_given = who;
     assign(id, t, at->second.session);
   }
 }
 
+bool node_state::has_enough(const actor& a) const {
+  return a.given >= limits_.calls_ahead_max + a.creation.options.concurrency;
+}
+
+// Callers in turn, where not all can have theirs delivered.
 void node_state::deliver_all(const object_id& actor_id) {
+  auto at = actors_.find(actor_id);
+  if (at == actors_.end()) return;
   std::vector<caller_key> all;
-  for (const auto& [who, c] : actors_.at(actor_id).callers) all.push_back(who);
-  for (const caller_key& who : all) deliver(actor_id, who);
+  for (const auto& [who, c] : at->second.callers) all.push_back(who);
+  std::rotate(all.begin(), std::upper_bound(all.begin(), all.end(), at->second.last_given),
+              all.end());
+  for (const caller_key& who : all) {
+    if (has_enough(at->second)) return;
+    deliver(actor_id, who);
+  }
 }
 
 void node_state::delivered(const task& t) {
@@ -161,6 +175,7 @@ void node_state::restart_or_end(const object_id& actor_id, const error& how) {
   if (a.restarts_left > 0) --a.restarts_left;
   a.at = actor::state::creating;
   a.session = 0;
+  a.given = 0;
   ledger_.give(std::exchange(a.taken, {}));
   may_start_ = true;
   if (auto creating = tasks_.find(a.creation.task); creating != tasks_.end()) {

@@ -100,6 +100,7 @@ std::string node_state::check_calls() const {
     given += s.running.size() + s.serving.size();
     if (s.pool != 0 && s.running.size() > 1) return "a worker process has two calls";
   }
+  std::map<object_id, std::size_t> of_actors;
   for (const auto& [id, t] : tasks_) {
     const bool of_actor = t.what.kind == wire::call_kind::actor_call;
     const bool away = t.at == task::state::pinning || t.at == task::state::running;
@@ -109,12 +110,17 @@ std::string node_state::check_calls() const {
       if (s == sessions_.end()) return "a call runs in a session that has ended";
       if (!(of_actor ? s->second.serving : s->second.running).contains(id)) return "unlisted call";
       --given;
+      if (of_actor) ++of_actors[t.what.actor];
     }
     if (t.at == task::state::queued && !of_actor) --queued;
     if ((t.at == task::state::running) != (t.wait_key == 0)) return "a wait too many or too few";
     if (!of_actor && t.has_needs != (away || t.at == task::state::granted))
       return "a call has resources and does not run, or the other way round";
     if (of_actor && !actors_.at(t.what.actor).calls.contains(id)) return "an actor lost a call";
+  }
+  for (const auto& [id, a] : actors_) {
+    if (a.at == actor::state::ended) continue;
+    if (a.given != of_actors[id]) return "the calls that an actor has are miscounted";
   }
   if (queued != 0 || given != 0) return "a list names a call that is not in that state";
   return workers == workers_ ? "" : "the worker processes are miscounted";

@@ -99,7 +99,11 @@ void node_state::leave_session(const object_id& id, task& t) {
   auto at = sessions_.find(left);
   if (at == sessions_.end()) return;
   session& s = at->second;
-  s.serving.erase(id);
+  if (s.serving.erase(id) > 0)
+    if (auto a = actors_.find(t.what.actor); a != actors_.end()) {
+      if (has_enough(a->second)) roomy_.insert(a->first);
+      --a->second.given;
+    }
   if (s.running.erase(id) == 0) return;
   may_start_ = true;
   if (s.pool == 0 || !s.running.empty()) return;

@@ -33,6 +33,9 @@ struct limits {
   /// Calls of one caller to one actor that came before an earlier one, and callers of one actor.
   std::size_t early_calls_max = std::size_t{1} << 16;
   std::size_t callers_max = std::size_t{1} << 16;
+  /// Calls that an actor's process is given beyond those that it runs at a time; the others wait
+  /// here, so that no caller can fill its connection.
+  std::size_t calls_ahead_max = 256;
   /// Names that are taken, and what one may be long, its space too.
   std::size_t names_max = std::size_t{1} << 16;
   std::size_t name_bytes_max = 256;

@@ -43,6 +43,8 @@ void node_state::settle() {
       on_complete(key);
     } else if (auto freed = objects_.next_freed()) {
       on_freed(freed->first, std::move(freed->second));
+    } else if (!roomy_.empty()) {
+      deliver_all(roomy_.extract(roomy_.begin()).value());
     } else if (!bereaved_.empty()) {
       cancel_unshared();
     } else if (!dispatch()) {

@@ -163,6 +163,7 @@ class node_state {
   void queue_call(const object_id& id, const task& t);
   void deliver(const object_id& actor_id, const caller_key& who);
   void deliver_all(const object_id& actor_id);
+  bool has_enough(const actor& a) const;
   void delivered(const task& t);
   void call_left(const object_id& id, const task& t);
   void pass_turn(const object_id& actor_id, const caller_key& who, std::uint64_t sequence);
@@ -199,6 +200,7 @@ class node_state {
 
   std::deque<object_id> sealed_;                            // to be told
   std::deque<std::uint64_t> complete_;                      // waits to go on with
+  std::set<object_id> roomy_;                               // actors that had enough calls
   std::map<std::uint32_t, std::set<object_id>> bereaved_;   // calls of sessions that ended
   std::set<std::pair<std::uint64_t, std::uint32_t>> idle_;  // since when, worker's session
   std::size_t workers_ = 0;  // worker processes, those that are starting included

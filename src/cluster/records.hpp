@@ -104,6 +104,8 @@ struct actor {
   std::vector<quantity> taken;     ///< alive: kept for life
   std::map<caller_key, caller> callers;
   std::set<object_id> calls;  ///< not ended
+  std::size_t given = 0;      ///< of them, in its process or about to be
+  caller_key last_given;      ///< whose
   error why;                  ///< it ended
 };
 

@@ -63,6 +63,29 @@ TEST_CASE("a call that fails or is refused before its turn does not hold up the 
   CHECK(delivered(b, 2) == numbers{2});
 }
 
+TEST_CASE("an actor is given so many calls ahead, its callers in turn") {
+  box b({.calls_ahead_max = 1});
+  live(b);
+  std::vector<wire::call> calls;
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    calls.push_back(method(b, n));
+    calls.back().caller = n < 4 ? 1 : 2;
+    calls.back().sequence = n < 4 ? n : n - 4;
+    b.say(1, wire::submit{calls.back()});
+    CHECK(delivered(b, 2).size() == (n < 2 ? 1 : 0));
+  }
+  auto next = [&](const wire::call& ended) {
+    b.done(2, ended, inline_value());
+    auto given = b.told<wire::execute>(2);
+    return given.size() == 1 ? given.front().what.task : object_id{};
+  };
+  CHECK(next(calls[0]) == calls[4].task);
+  CHECK(next(calls[1]) == calls[2].task);
+  CHECK(next(calls[4]) == calls[5].task);
+  CHECK(next(calls[2]) == calls[3].task);
+  CHECK(next(calls[5]) == object_id{});
+}
+
 TEST_CASE("an actor ends when its last handle has gone and its calls have ended") {
   box b;
   live(b);

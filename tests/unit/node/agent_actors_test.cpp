@@ -51,6 +51,7 @@ class actor_world final {
     o.cpus = 4;
     o.limits.workers_max = 5;
     o.limits.worker_idle_ns = 5'000'000'000;
+    o.limits.calls_ahead_max = 2;
     return o;
   }
   bool chance(unsigned percent) { return random_.below(100) < percent; }
@@ -169,6 +170,7 @@ void actor_world::execute(session_of_world& s, wire::execute&& e) {
     }
   }
   s.running.push_back(std::move(e));
+  if (s.running.size() > 3) fail("more calls at a time than were allowed");
 }
 
 void actor_world::end_call(session_of_world& s) {
