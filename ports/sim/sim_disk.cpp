@@ -52,6 +52,8 @@ error sim_disk::fault(const file_request& request) {
   bool grows = operation == file_operation::write || operation == file_operation::create;
   if (faults_.read_only && (grows || operation == file_operation::remove))
     return disk_error(errc::permission, request, "is on a file system that is read-only");
+  if (faults_.fails_at != 0 && --faults_.fails_at == 0)
+    return disk_error(faults_.fails_with, request, "failed, as was asked for");
   if (chance(faults_.io_error)) return disk_error(errc::io, request, "failed");
   if (grows && chance(faults_.no_space)) {
     return disk_error(errc::exhausted, request, "finds the disk full");

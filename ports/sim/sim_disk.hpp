@@ -27,6 +27,8 @@ struct disk_faults {
   std::uint32_t no_space = 0;     ///< create and write: errc::exhausted, nothing done
   std::uint32_t torn_write = 0;   ///< errc::io after a part was written
   std::uint32_t flipped_bit = 0;  ///< a read gives one bit wrong, and no error
+  std::uint64_t fails_at = 0;     ///< counts down with the requests; the one that makes it 0 fails
+  errc fails_with = errc::io;
 };
 
 class sim_disk {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Test-only: bugs which the random sessions must catch. Without BEAMLET_CHAOS every call here is
-// nothing.
+// Test-only: bugs which the random sessions must catch, and what the system refuses. Without
+// BEAMLET_CHAOS every call here is nothing.
 
 #include <cstdint>
 
@@ -24,8 +24,12 @@ enum class bug : std::uint8_t {
 #ifdef BEAMLET_CHAOS
 inline bug planted_bug = bug::none;  ///< an agent belongs to one thread
 inline bool planted(bug which) noexcept { return planted_bug == which; }
+/// Counts down with what is asked of the system; what makes it 0 is refused.
+inline std::uint64_t refused_at = 0;
+inline bool refused() noexcept { return refused_at != 0 && --refused_at == 0; }
 #else
 inline constexpr bool planted(bug) noexcept { return false; }
+inline constexpr bool refused() noexcept { return false; }
 #endif
 
 }  // namespace chaos

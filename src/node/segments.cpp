@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "node/chaos.hpp"
+
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace node {
@@ -13,6 +15,7 @@ result<ports::shared_memory> create_segment(const store::make_segment& wanted,
                                             const std::string& folder) {
   auto bytes = static_cast<std::size_t>(wanted.size);
   if (bytes != wanted.size) return errc::too_large;
+  if (chaos::refused()) return errc::no_memory;
   if (wanted.kind == store::backing::memory) return ports::create_shared_memory(bytes, "beamlet");
   if (folder.empty()) return errc::unsupported;
   return ports::create_shared_file(bytes, folder);
@@ -27,10 +30,12 @@ const segments::segment* segments::find(store::segment_id id) const {
 result<void> segments::make(const store::make_segment& wanted) {
   segment made;
   BEAMLET_TRY(made.memory, create_segment(wanted, file_folder_));
+  if (chaos::refused()) return errc::no_memory;
   BEAMLET_TRY(made.map,
               ports::map_shared_memory(
                   made.memory.writer.number(),
                   {.bytes = made.memory.bytes, .writable = true, .file = !made.memory.sealable}));
+  if (chaos::refused()) return errc::no_memory;
   made.owner = wanted.owner;
   made.kind = wanted.kind;
   // Nobody but us writes to our own.
@@ -70,6 +75,7 @@ result<void> segments::mapped(store::segment_id id, store::session_id session) {
   auto at = all_.find(id);
   if (at == all_.end() || at->second.owner != session || at->second.sealed) return {};
   segment& s = at->second;
+  if (chaos::refused()) return errc::permission;
   // Readers of a file get a descriptor of their own, which cannot be mapped writable.
   if (s.memory.sealable) BEAMLET_TRY_VOID(ports::seal_against_writers(s.memory.writer.number()));
   s.sealed = true;

@@ -81,7 +81,7 @@ bool agent_engine::forget_actor(sched::actor_core& a, object_id& id) {
 result<void> agent_engine::address(sched::cell& x, sched::actor_core& a, wire::call& call) {
   sched::isolated_options* makes = x.extra.load(std::memory_order_acquire)->isolated.get();
   std::lock_guard hold(lock_);
-  if (no_more_) return error(errc::stopped, error_layer::runtime);
+  if (no_more_.code() != errc::ok) return no_more_;
   if (makes == nullptr) {
     auto at = actors_.find(&a);
     if (at == actors_.end()) return actor_error(errc::actor_died, "the actor has ended");
@@ -126,7 +126,7 @@ result<object_id> agent_engine::publish_actor(sched::actor_core& a) {
 result<sched::actor_core*> agent_engine::adopt_actor(sched::scheduler& home, const object_id& id,
                                                      sched::actor_maker make) {
   std::lock_guard hold(lock_);
-  if (no_more_) return error(errc::stopped, error_layer::runtime);
+  if (no_more_.code() != errc::ok) return no_more_;
   auto [at, end] = actor_cores_.equal_range(id);
   for (; at != end; ++at)
     if (sched::try_add_handle(*at->second)) return at->second;

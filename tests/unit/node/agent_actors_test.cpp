@@ -2,7 +2,6 @@
 // Actors in worker processes as their agent sees them: programs make, call and kill them, and both
 // they and the processes die at random instants, all from seeds.
 #include <doctest/doctest.h>
-#include <beamlet/config.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 
 #include "agent_box.hpp"
 #include "base/rng.hpp"
+#include "tests/unit/seeds.hpp"
 
 namespace agent_actors {
 
@@ -296,11 +296,11 @@ void actor_world::finish() {
   if (b.agent->sessions() != 0) fail("a session is left");
 }
 
-constexpr std::uint64_t seeds = BEAMLET_THREAD_SANITIZER ? 20 : 200;
+constexpr std::uint64_t worlds = seeds(200);
 
 TEST_CASE("actors keep each caller's order and their process, whoever dies, and leave nothing") {
   std::size_t made = 0, again = 0, called = 0, deaths = 0, failed = 0;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+  for (std::uint64_t seed = 1; seed <= worlds; ++seed) {
     CAPTURE(seed);
     actor_world w(seed);
     w.run(2000);
@@ -312,11 +312,11 @@ TEST_CASE("actors keep each caller's order and their process, whoever dies, and 
     failed += w.failed;
   }
   // That it went where it was meant to go.
-  CHECK(made > 10 * seeds);
-  CHECK(again > 2 * seeds);
-  CHECK(called > 50 * seeds);
-  CHECK(deaths > 10 * seeds);
-  CHECK(failed > 10 * seeds);
+  CHECK(made > 10 * worlds);
+  CHECK(again > 2 * worlds);
+  CHECK(called > 50 * worlds);
+  CHECK(deaths > 10 * worlds);
+  CHECK(failed > 10 * worlds);
 }
 
 }  // namespace agent_actors

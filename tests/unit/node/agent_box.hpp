@@ -45,7 +45,8 @@ struct client {
   std::uint64_t pool = 0;
   bool connected = true;  ///< for the agent; false: it closed the link
   bool reads = true;
-  bool maps_own = true;  ///< answers its own segment with `mapped`
+  std::uint64_t send_fails_at = 0;  ///< counts down with what is sent to it
+  bool maps_own = true;             ///< answers its own segment with `mapped`
   bool unmaps = true;
   bool tries_to_write = false, could_write = false;  ///< what it is given to read
   std::map<std::uint32_t, ports::mapped_memory> maps;
@@ -117,7 +118,8 @@ class fake_link final : public node::session_link {
   ~fake_link() override { to_->connected = false; }
   beamlet::result<void> send(wire::to_session message, int segment) override {
     if (!to_->connected) return errc::closed;
-    if (!to_->reads) return errc::queue_full;
+    if (!to_->reads || (to_->send_fails_at != 0 && --to_->send_fails_at == 0))
+      return errc::queue_full;
     to_->receive(std::move(message), segment);
     return {};
   }
