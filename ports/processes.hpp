@@ -40,6 +40,9 @@ struct spawn_options {
   /// process's own. What it shares with others does not count, stacks of threads count whole. A
   /// kernel before 4.7 counts only a part. In force when spawn() has returned.
   std::uint64_t memory_bytes_max = 0;
+  /// Apart from this process: in a session of its own, so that no terminal's signals reach it, and
+  /// with nothing behind 0, 1 and 2.
+  bool detached = false;
 };
 
 /// How a process ended.
@@ -63,6 +66,10 @@ std::string own_life();
 /// Whether the process that had this name has ended. False for one that cannot be seen from here:
 /// of another machine, of another container, of before the machine was started again.
 bool life_has_ended(const std::string& life);
+
+/// What spawn_options::path takes to run the file that this process runs, even where that was
+/// replaced meanwhile. Of use as long as the process lives.
+std::string program_of(std::uint32_t process);
 
 /// A child of this process.
 ///
@@ -98,6 +105,9 @@ class process {
   std::optional<process_end> poll();
   /// Waits until it has ended.   Blocks: yes.
   process_end wait();
+
+  /// It goes on by itself: the destructor neither ends it nor waits for it.
+  void leave() noexcept { id_ = 0; }
 
   /// SIGTERM, SIGKILL; nothing if it has ended.
   void ask_to_end() noexcept;

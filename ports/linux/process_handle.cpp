@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "ports/posix/system.hpp"
+#include "ports/processes.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -83,6 +85,10 @@ int limit_memory(int id, std::uint64_t bytes) {
 const char* own_program() {
   constexpr const char* path = "/proc/self/exe";
   return access(path, X_OK) == 0 ? path : nullptr;
+}
+
+std::string program_of(std::uint32_t process) {
+  return "/proc/" + std::to_string(process) + "/exe";
 }
 
 }  // namespace ports

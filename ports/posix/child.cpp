@@ -32,7 +32,7 @@ namespace {
 // What posix_spawn() needs, with one place that frees it. The first errno is kept.
 class spawn_plan {
  public:
-  spawn_plan() {
+  explicit spawn_plan(bool detached) {
     keep(posix_spawn_file_actions_init(&actions_));
     keep(posix_spawnattr_init(&attributes_));
     sigset_t none, all;
@@ -40,7 +40,12 @@ class spawn_plan {
     sigfillset(&all);
     keep(posix_spawnattr_setsigmask(&attributes_, &none));
     keep(posix_spawnattr_setsigdefault(&attributes_, &all));
-    keep(posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (detached) flags |= POSIX_SPAWN_SETSID;
+    keep(posix_spawnattr_setflags(&attributes_, static_cast<short>(flags)));
+    for (int number = 0; detached && number <= STDERR_FILENO; ++number) {
+      keep(posix_spawn_file_actions_addopen(&actions_, number, "/dev/null", O_RDWR, 0));
+    }
   }
   ~spawn_plan() {
     posix_spawn_file_actions_destroy(&actions_);
@@ -175,7 +180,7 @@ result<process> process::spawn(const spawn_options& options) {
     for (const auto& each : wanted) as = std::max(as, each.as + 1);
     wanted.push_back({.number = pipe.second.number(), .as = as});
   }
-  spawn_plan plan;
+  spawn_plan plan(options.detached);
   plan.give(wanted);
   auto arguments = argument_list(options.arguments, path);
   auto environment = changed_environment(options.environment);
