@@ -60,11 +60,13 @@ agent::agent(ports::port& port, outer_world& world, agent_options options)
 
 agent::~agent() { BEAMLET_ASSERT(!busy(), "stop() and turns come before the agent's end"); }
 
-std::uint32_t agent::add_session(std::unique_ptr<session_link> link, std::uint64_t pool) {
+std::uint32_t agent::add_session(std::unique_ptr<session_link> link, std::uint64_t pool,
+                                 std::uint32_t process) {
   std::uint32_t number = ++last_session_;
   member& m = members_[number];
   m.link = std::move(link);
   m.pool = pool;
+  m.process = process;
   m.due_ns = port_.now_ns() + hello_ns_max;
   return number;
 }
@@ -162,6 +164,8 @@ void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
   m.open = true;
   m.due_ns = base::never_ns;
   m.program = std::move(message.program);
+  m.functions_hash = message.functions_hash;
+  m.has_entry = message.has_entry;
   store_.session_started(from);
   tell(from, wire::welcome{.node = options_.node,
                            .boot = options_.boot,
@@ -248,6 +252,11 @@ void agent::stop() {
 }
 
 // -- seen from outside
+
+std::size_t agent::programs() const {
+  auto counts = [](const auto& each) { return each.second.link && each.second.pool == 0; };
+  return static_cast<std::size_t>(std::count_if(members_.begin(), members_.end(), counts));
+}
 
 agent::status agent::look() const {
   status all{.store = store_.used(), .counts = state_.count(), .sessions = {}};

@@ -37,6 +37,8 @@ namespace node {
 /// What a worker process is to be.
 struct worker_wish {
   std::uint64_t pool = 0;
+  /// A session whose program has the functions, and may be started as a worker process; 0: none.
+  std::uint32_t like = 0;
   std::vector<std::string> environment;          ///< NAME=VALUE
   std::uint64_t memory_max = 0, cpu_ms_max = 0;  ///< 0: no limit
 };
@@ -85,8 +87,10 @@ class agent final : public link_events, private spill_events {
   agent& operator=(const agent&) = delete;
 
   /// A connection was made; its first message must be `hello`, soon. `pool`: of a worker process,
-  /// as wished, else 0. Returns its number.
-  std::uint32_t add_session(std::unique_ptr<session_link> link, std::uint64_t pool = 0);
+  /// as wished, else 0. `process`: the number of the one behind it, for people. Returns the
+  /// session's.
+  std::uint32_t add_session(std::unique_ptr<session_link> link, std::uint64_t pool = 0,
+                            std::uint32_t process = 0);
 
   // A link is told to close, and is destroyed, in `advance` or the destructor, never inside a call
   // that it makes itself.
@@ -114,6 +118,8 @@ class agent final : public link_events, private spill_events {
   /// Those whose process may still be there, too.
   std::size_t sessions() const { return members_.size(); }
   bool has(std::uint32_t session) const { return members_.contains(session); }
+  /// Connections that are there, worker processes aside.
+  std::size_t programs() const;
 
   struct session_status {
     std::uint32_t session = 0;
@@ -138,9 +144,12 @@ class agent final : public link_events, private spill_events {
   struct member {
     std::unique_ptr<session_link> link;  // null: closed
     std::uint64_t pool = 0;
+    std::uint32_t process = 0;
     std::string program;
-    bool open = false;  // said hello
-    bool left = false;  // said bye
+    std::uint64_t functions_hash = 0;
+    bool has_entry = false;  // it may be started as a worker process
+    bool open = false;       // said hello
+    bool left = false;       // said bye
     bool process_gone = false;
     bool ended = false;  // node_state and store know
     int signal = 0;

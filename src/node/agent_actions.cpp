@@ -100,7 +100,13 @@ void agent::carry_out(cluster::reclaim&& a) {
 
 void agent::carry_out(cluster::need_worker&& a) {
   pool_hashes_[a.pool] = a.functions_hash;
+  auto fits = [&](const auto& each) {
+    const member& m = each.second;
+    return m.open && m.link && m.has_entry && m.functions_hash == a.functions_hash;
+  };
+  auto like = std::find_if(members_.begin(), members_.end(), fits);
   world_.start_worker({.pool = a.pool,
+                       .like = like != members_.end() ? like->first : 0,
                        .environment = std::move(a.environment),
                        .memory_max = a.memory_max,
                        .cpu_ms_max = a.cpu_ms_max});

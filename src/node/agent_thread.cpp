@@ -27,6 +27,13 @@ namespace {
 
 error agent_stopped() { return error(errc::stopped, error_layer::node); }
 
+error no_such_program() {
+  return link_error(errc::unsupported,
+                    "no program that is attached to this box has the task's function and can be "
+                    "started as a worker process (it has ended, or its main does not begin with "
+                    "beamlet::run_child(argc, argv))");
+}
+
 }  // namespace
 
 // Everything but post() and its like on the agent's thread.
@@ -58,6 +65,7 @@ class agent_thread::driver final : public outer_world, public link_events {
   struct watched_process {
     std::optional<ports::process> worker;  // one of ours
     ports::descriptor other;               // else one that connected
+    std::uint32_t id = 0;
     std::unique_ptr<ports::watch> watch;
     bool ended = false;
     base::time_ns kill_ns = base::never_ns;
@@ -96,12 +104,17 @@ class agent_thread::driver final : public outer_world, public link_events {
   base::time_ns next_ns() const;
   void run_posted();
   void serve_local_sessions();
+  bool is_local(std::uint32_t session) const {
+    return std::any_of(locals_.begin(), locals_.end(),
+                       [&](const local_session& each) { return each.session == session; });
+  }
   void start_wished_workers();
   void serve_processes();
   result<void> start_wished(const worker_wish& wish);
   result<void> add_process(ports::local_socket socket, std::uint64_t pool,
                            std::unique_ptr<watched_process> process);
   void listen_again();
+  void end_if_idle();
   static void on_connection(void* user, unsigned events);
   void add_stranger(ports::local_socket socket);
   void end_everything();
@@ -116,6 +129,7 @@ class agent_thread::driver final : public outer_world, public link_events {
   std::vector<std::unique_ptr<listening>> listeners_;
   base::time_ns listen_again_ns_ = base::never_ns;  // descriptors had run out
   base::time_ns stop_ns_ = base::never_ns;          // asked to stop: the latest end
+  base::time_ns idle_until_ns_ = base::never_ns;    // no program has a session: then it stops
 
   std::mutex lock_;  // of the rest, and held while the port is woken: it lives that long
   std::vector<std::function<void(driver&)>> posted_;
@@ -138,6 +152,9 @@ void agent_thread::driver::stop() {
 
 void agent_thread::driver::run() {
   agent_ = std::make_unique<node::agent>(*port_, *this, options_.agent);
+  if (options_.idle_end_ns != base::never_ns) {
+    idle_until_ns_ = deadline_after(std::max(options_.idle_end_ns, options_.first_session_ns));
+  }
   std::uint64_t heard = 0;
   base::time_ns looks_until_ns = 0;
   const bool may_look = ports::usable_cpus() > 1;
@@ -156,8 +173,21 @@ void agent_thread::driver::run() {
     serve_processes();
     listen_again();
     agent_->advance();
+    end_if_idle();
   }
   end_everything();
+  if (options_.on_end) options_.on_end();
+}
+
+void agent_thread::driver::end_if_idle() {
+  if (options_.idle_end_ns == base::never_ns || stop_ns_ != base::never_ns) return;
+  if (agent_->programs() > 0) {
+    idle_until_ns_ = base::never_ns;
+  } else if (idle_until_ns_ == base::never_ns) {
+    idle_until_ns_ = deadline_after(options_.idle_end_ns);
+  } else if (port_->now_ns() >= idle_until_ns_) {
+    stop();
+  }
 }
 
 bool agent_thread::driver::finished() {
@@ -178,6 +208,7 @@ bool agent_thread::driver::finished() {
 base::time_ns agent_thread::driver::next_ns() const {
   if (!wishes_.empty()) return 0;
   base::time_ns next = std::min({agent_->next_ns(), stop_ns_, listen_again_ns_});
+  if (stop_ns_ == base::never_ns) next = std::min(next, idle_until_ns_);
   for (const auto& each : processes_) next = std::min(next, each.second->kill_ns);
   return next;
 }
@@ -195,7 +226,7 @@ void agent_thread::driver::run_posted() {
 
 void agent_thread::driver::add_local(std::shared_ptr<local_channel> channel,
                                      std::unique_ptr<session_link> end) {
-  std::uint32_t session = agent_->add_session(std::move(end));
+  std::uint32_t session = agent_->add_session(std::move(end), 0, ports::process_id());
   locals_.push_back({.session = session, .channel = std::move(channel)});
 }
 
@@ -226,8 +257,14 @@ result<void> agent_thread::driver::start_wished(const worker_wish& wish) {
   options.environment = wish.environment;
   options.cpu_seconds_max = wish.cpu_ms_max / 1000 + (wish.cpu_ms_max % 1000 != 0 ? 1 : 0);
   options.memory_bytes_max = wish.memory_max;
+  // Another program's functions are in its file. It is looked up when it is needed, by the number
+  // of a process that has not ended; a wrong one would be found out by its functions.
+  auto submitter = processes_.find(wish.like);
+  if (submitter != processes_.end()) options.path = ports::program_of(submitter->second->id);
+  else if (!is_local(wish.like)) return no_such_program();
   BEAMLET_TRY(auto child, spawn_child(child_role::worker, options_.program, std::move(options)));
   auto process = std::make_unique<watched_process>();
+  process->id = child.process.id();
   process->worker.emplace(std::move(child.process));
   return add_process(std::move(child.socket), wish.pool, std::move(process));
 }
@@ -241,7 +278,7 @@ result<void> agent_thread::driver::add_process(ports::local_socket socket, std::
   process->watch->want(ports::ready_to_read);
   auto link = std::make_unique<socket_session_link>(*port_, std::move(socket));
   socket_session_link& link_itself = *link;
-  std::uint32_t session = agent_->add_session(std::move(link), pool);
+  std::uint32_t session = agent_->add_session(std::move(link), pool, process->id);
   processes_.emplace(session, std::move(process));
   auto started = link_itself.start(*this, session);
   if (!started.has_value()) on_closed(session, started.error());
@@ -323,6 +360,7 @@ void agent_thread::driver::add_stranger(ports::local_socket socket) {
   if (!process.has_value()) return;  // memory that it could write might never be used again
   auto behind = std::make_unique<watched_process>();
   behind->other = *std::move(process);
+  behind->id = peer->process;
   (void)add_process(std::move(socket), 0, std::move(behind));  // it sees that nobody answers
 }
 
@@ -364,6 +402,7 @@ agent_thread::~agent_thread() {
 result<std::unique_ptr<agent_thread>> agent_thread::start(agent_thread_options options) {
   BEAMLET_TRY(auto port, ports::make_uv_port());
   if (options.agent.life.empty()) options.agent.life = ports::own_life();
+  if (options.agent.node == 0) options.agent.node = port->random_seed() | 1;
   std::unique_ptr<agent_thread> made(
       new agent_thread(std::make_unique<driver>(std::move(port), std::move(options))));
   auto body = [](void* user) { static_cast<driver*>(user)->run(); };
@@ -396,13 +435,18 @@ result<void> agent_thread::listen(const std::string& folder, const std::string& 
   return driver_->post([listener](driver& on) { on.add_listener(listener); });
 }
 
-result<std::unique_ptr<agent_link>> connect_to_box(const std::string& path,
-                                                   agent_messages& receiver) {
+result<ports::local_socket> connect_socket_to_box(const std::string& path) {
   BEAMLET_TRY(auto socket, ports::local_socket::connect(path, link_limits));
   BEAMLET_TRY(auto peer, socket.peer());
   if (peer.user != ports::current_user()) {
     return link_error(errc::permission, "another user listens at '" + path + "'");
   }
+  return socket;
+}
+
+result<std::unique_ptr<agent_link>> connect_to_box(const std::string& path,
+                                                   agent_messages& receiver) {
+  BEAMLET_TRY(auto socket, connect_socket_to_box(path));
   BEAMLET_TRY(auto link, socket_agent_link::make(std::move(socket), receiver));
   return std::unique_ptr<agent_link>(std::move(link));
 }

@@ -13,6 +13,7 @@
 #include "beamlet/base/time.hpp"
 #include "node/agent.hpp"
 #include "node/link.hpp"
+#include "ports/local_socket.hpp"
 #include "ports/threads.hpp"
 
 namespace beamlet {
@@ -20,11 +21,16 @@ inline namespace BEAMLET_ABI {
 namespace node {
 
 struct agent_thread_options {
-  agent_options agent;              ///< `life` is filled in where it is empty
+  agent_options agent;              ///< `life` and `node` are filled in where they are empty
   std::string program = "beamlet";  ///< argv[0] of worker processes
   /// How long a worker process may go on when it has been asked to end, or its connection has
   /// ended; then it is killed.
   base::time_ns worker_end_ns = 5'000'000'000;
+  /// Without a program's session for so long the agent ends by itself, as by stop(); before the
+  /// first one it waits for `first_session_ns` at least.
+  base::time_ns idle_end_ns = base::never_ns;
+  base::time_ns first_session_ns = 10'000'000'000;
+  std::function<void()> on_end = {};  ///< the last call on the agent's thread, however it ends
 };
 
 /// Lifetime: what connect() gave may outlive it. In a fork it must only be destroyed.
@@ -71,11 +77,13 @@ class agent_thread {
   std::uint32_t generation_;
 };
 
-/// The session's end of a connection to an agent that listens at `path`.
+/// A connection to an agent that listens at `path`; and the session's end of one, read by who
+/// waits.
 ///
 /// Thread: any.   Blocks: no.
 /// Errors: connection_refused, busy (ports::local_socket::connect()), permission (another user
 /// listens there), exhausted.
+result<ports::local_socket> connect_socket_to_box(const std::string& path);
 result<std::unique_ptr<agent_link>> connect_to_box(const std::string& path,
                                                    agent_messages& receiver);
 

@@ -2,6 +2,7 @@
 #include "node/child.hpp"
 
 #include <atomic>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -13,7 +14,8 @@ inline namespace BEAMLET_ABI {
 namespace node {
 namespace {
 
-constexpr std::string_view worker_argument = "--beamlet-child=worker";
+constexpr std::string_view role_argument = "--beamlet-child=";
+constexpr std::string_view role_names[] = {"worker", "box", "agent"};  // in the order of child_role
 constexpr int child_socket_number = 3;
 
 std::atomic<bool> child_entry{false};
@@ -22,11 +24,15 @@ std::atomic<bool> child_entry{false};
 
 std::optional<child_role> child_role_of(int argc, char** argv) {
   // The first only: a program's own arguments are the program's.
-  if (argc == 2 && argv[1] == worker_argument) return child_role::worker;
+  if (argc != 2 || !std::string_view(argv[1]).starts_with(role_argument)) return std::nullopt;
+  std::string_view name = std::string_view(argv[1]).substr(role_argument.size());
+  for (std::size_t i = 0; i < std::size(role_names); ++i) {
+    if (name == role_names[i]) return static_cast<child_role>(i);
+  }
   return std::nullopt;
 }
 
-result<std::unique_ptr<socket_agent_link>> connect_child(agent_messages& receiver) {
+result<ports::local_socket> child_socket() {
   ports::descriptor given(child_socket_number);
   // The copy is not for programs that this one starts.
   BEAMLET_TRY(auto own, ports::duplicate(given.number()));
@@ -35,24 +41,34 @@ result<std::unique_ptr<socket_agent_link>> connect_child(agent_messages& receive
   if (peer.user != ports::current_user()) {
     return link_error(errc::permission, "descriptor 3 is a socket of another user");
   }
+  return socket;
+}
+
+result<std::unique_ptr<socket_agent_link>> connect_child(agent_messages& receiver) {
+  BEAMLET_TRY(auto socket, child_socket());
   return socket_agent_link::make(std::move(socket), receiver);
 }
 
 void mark_child_entry() noexcept { child_entry.store(true, std::memory_order_relaxed); }
 bool child_entry_exists() noexcept { return child_entry.load(std::memory_order_relaxed); }
 
-result<child_process> spawn_child(child_role, const std::string& program,
-                                  ports::spawn_options options) {
+result<ports::process> spawn_child(child_role role, const std::string& program,
+                                   ports::spawn_options options, int socket) {
   if (!child_entry_exists()) {
     return link_error(errc::unsupported,
                       "the program's main does not begin with beamlet::run_child(argc, argv), so "
-                      "it cannot be started as a worker process");
+                      "it cannot be started again, as a worker process or as a box's agent");
   }
+  std::string argument(role_argument);
+  options.arguments = {program, argument.append(role_names[static_cast<std::size_t>(role)])};
+  options.descriptors = {{.number = socket, .as = child_socket_number}};
+  return ports::process::spawn(options);
+}
+
+result<child_process> spawn_child(child_role role, const std::string& program,
+                                  ports::spawn_options options) {
   BEAMLET_TRY(auto ends, ports::local_socket::make_pair(link_limits));
-  options.path.clear();
-  options.arguments = {program, std::string(worker_argument)};
-  options.descriptors = {{.number = ends.second.number(), .as = child_socket_number}};
-  BEAMLET_TRY(auto process, ports::process::spawn(options));
+  BEAMLET_TRY(auto process, spawn_child(role, program, std::move(options), ends.second.number()));
   return child_process{.process = std::move(process), .socket = std::move(ends.first)};
 }
 

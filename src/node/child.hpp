@@ -18,21 +18,25 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace node {
 
-/// What a process that an agent started is for. It ends when its agent is gone
-/// (`agent_messages::on_lost`), whatever it does then: nobody would know of it.
-enum class child_role : std::uint8_t { worker };
+/// What a process that runs this program again is for. A worker process ends when its agent is gone
+/// (`agent_messages::on_lost`), whatever it does then: nobody would know of it. The others are of
+/// box.hpp: `box` starts the `agent` of a box, which then is nobody's child, and ends.
+enum class child_role : std::uint8_t { worker, box, agent };
 
 /// What the arguments of `main` say; none: the program was started by somebody else.
 ///
 /// Thread: any.   Blocks: no.
 std::optional<child_role> child_role_of(int argc, char** argv);
 
-/// Takes descriptor 3 and speaks to the agent through it. What this process starts in turn does not
-/// get it.
+/// Takes descriptor 3, the connection to who started this process. What this process starts in turn
+/// does not get it.
 ///
 /// REQUIRES: child_role_of() says that this is a child; called once.
 /// Errors: invalid_argument (somebody else gave such arguments: 3 is no socket), permission (one of
 /// another user), exhausted.
+result<ports::local_socket> child_socket();
+
+/// Of a worker process: speaks to the agent through it.   Errors: as child_socket().
 result<std::unique_ptr<socket_agent_link>> connect_child(agent_messages& receiver);
 
 /// Says that `main` looks for a role before it does anything else: only then may an agent start
@@ -47,13 +51,17 @@ struct child_process {
   ports::local_socket socket;  ///< to be made a socket_session_link
 };
 
-/// Starts this program again as `role`, with the changes and limits in `options`; `program` is its
-/// argv[0].
+/// Starts this program again as `role`, or the one that `options.path` names, with the changes and
+/// limits in `options`; `program` is its argv[0].
 ///
 /// Thread: any.   Blocks: about a millisecond (process::spawn()).
 /// Errors: unsupported (no child entry, or no /proc), and those of process::spawn().
 result<child_process> spawn_child(child_role role, const std::string& program,
                                   ports::spawn_options options);
+
+/// The same with a descriptor 3 that is there already, which stays the caller's.
+result<ports::process> spawn_child(child_role role, const std::string& program,
+                                   ports::spawn_options options, int socket);
 
 }  // namespace node
 }  // namespace BEAMLET_ABI

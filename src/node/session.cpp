@@ -66,7 +66,8 @@ result<void> session::open(std::unique_ptr<agent_link> link, const session_optio
                       .functions_hash = options.functions_hash,
                       .program = options.program,
                       .worker = options.worker,
-                      .slots = options.slots};
+                      .slots = options.slots,
+                      .has_entry = options.has_entry};
     b.post(std::move(hello));
     ++b.waiting;
   }

@@ -81,6 +81,7 @@ struct session_options {
   std::string program = {};
   bool worker = false;
   std::uint32_t slots = 0;
+  bool has_entry = false;  ///< the program may be started as a worker process
   /// The box's clock, as ports::port::now_ns(). Called on any thread.
   std::function<base::time_ns()> now_ns = {};
   /// Random, as ports::port::random_seed(): makes ids that nobody can guess.

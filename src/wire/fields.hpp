@@ -66,7 +66,7 @@ BEAMLET_TABLE(object_here, BEAMLET_FIELD(id), BEAMLET_FIELD(what));
 
 BEAMLET_TABLE(hello, BEAMLET_FIELD(version), BEAMLET_FIELD(functions_hash),
               BEAMLET_FIELD(program, limits::name_bytes_max), BEAMLET_FIELD(worker),
-              BEAMLET_FIELD(slots));
+              BEAMLET_FIELD(slots), BEAMLET_FIELD(has_entry));
 BEAMLET_TABLE(publish, BEAMLET_FIELD(id));
 BEAMLET_TABLE(fulfil, BEAMLET_FIELD(id), BEAMLET_FIELD(made));
 BEAMLET_TABLE(hold, BEAMLET_FIELD(id));

@@ -92,6 +92,7 @@ struct hello {
   std::string program;
   bool worker = false;      ///< a worker process, started by the agent
   std::uint32_t slots = 0;  ///< calls that it runs at a time
+  bool has_entry = false;   ///< its main begins with run_child: it may be started as a worker
 };
 struct publish {  ///< a ref gets an id: pending, held by this session
   object_id id;

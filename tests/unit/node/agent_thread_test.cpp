@@ -74,7 +74,7 @@ struct plain_session final : node::agent_messages {
 
   void open(std::unique_ptr<node::agent_link> by) {
     link = std::move(by);
-    say(wire::hello{.version = 1, .functions_hash = 1, .program = "test", .worker = false});
+    say(wire::hello{.version = 1, .functions_hash = 1, .program = "test", .has_entry = true});
     known = expect<wire::welcome>();
   }
   void say(wire::to_agent message) { REQUIRE(link->send(std::move(message)).has_value()); }

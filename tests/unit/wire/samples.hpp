@@ -42,6 +42,9 @@ auto members(const T& from) {
   } else if constexpr (count == 5) {
     const auto& [a, b, c, d, e] = from;
     return std::tie(a, b, c, d, e);
+  } else if constexpr (count == 6) {
+    const auto& [a, b, c, d, e, f] = from;
+    return std::tie(a, b, c, d, e, f);
   } else if constexpr (count == 11) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k);
@@ -149,7 +152,7 @@ inline std::vector<object_here> objects() {
 /// Every kind at least once, in the order of the variant; kinds with lists also without.
 inline std::vector<to_agent> to_agents() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
-  return {hello{0x01020304, top - 2, "program", true, 5},
+  return {hello{0x01020304, top - 2, "program", true, 5, true},
           hello{},
           publish{id(1)},
           fulfil{id(2), inline_value()},

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/box.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include "node/agent_thread.hpp"
+#include "node/link_error.hpp"
+#include "node/reading_link.hpp"
+#include "ports/doorbell.hpp"
+#include "ports/end_signals.hpp"
+#include "ports/threads.hpp"
+#include "ports/uv/uv_port.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace node {
+namespace {
+
+constexpr char agent_program[] = "beamlet-agent";
+
+// What an agent says when it has begun, or could not.
+struct box_answer {
+  std::uint16_t code = 0;
+  std::string message;
+  BEAMLET_FIELDS(code, message);
+};
+
+// The first frame that comes.
+result<std::vector<std::byte>> receive_frame(ports::local_socket& from, base::time_ns timeout_ns) {
+  BEAMLET_TRY(auto bell, ports::doorbell::make());
+  BEAMLET_TRY(auto clock, ports::make_uv_port());
+  const base::time_ns start = clock->now_ns();
+  for (;;) {
+    BEAMLET_TRY_VOID(from.fill());
+    BEAMLET_TRY(auto frame, from.next());
+    if (frame) return std::vector<std::byte>(frame->bytes.begin(), frame->bytes.end());
+    base::time_ns passed = clock->now_ns() - start;
+    if (passed >= timeout_ns) return link_error(errc::timeout, "the new agent did not answer");
+    ports::wait_ready(from.number(), ports::ready_to_read, bell, timeout_ns - passed);
+  }
+}
+
+// Both are far smaller than what a socket takes at once.
+template <class T>
+result<void> send_whole(ports::local_socket& to, const T& what) {
+  BEAMLET_TRY(auto bytes, encode_to(what));
+  BEAMLET_TRY_VOID(to.send(bytes));
+  if (to.unsent_bytes() == 0) return {};
+  return link_error(errc::too_large, "what the agent is to be does not fit into one message");
+}
+
+void send_answer(ports::local_socket& to, const error& why) {
+  box_answer answer{.code = static_cast<std::uint16_t>(why.code()),
+                    .message = std::string(why.message())};
+  (void)send_whole(to, answer);  // where nobody waits any more there is nobody to tell
+}
+
+agent_thread_options options_of(const box_order& order) {
+  agent_thread_options made;
+  agent_options& agent = made.agent;
+  agent.cpus = ports::usable_cpus();
+  agent.resources = order.resources;
+  agent.store.memory_bytes = order.memory_bytes;
+  agent.store.shared_bytes = order.memory_bytes / 8;
+  agent.store.segment_bytes = std::min(agent.store.segment_bytes, order.memory_bytes / 8);
+  if (!order.spill_folder.empty()) agent.store.spill_bytes = order.spill_bytes;
+  agent.spill_folder = order.spill_folder;
+  agent.limits.workers_max = order.workers_max;
+  made.idle_end_ns = order.idle_ns;
+  made.on_end = ports::send_end_signal;
+  return made;
+}
+
+// The process in between: it ends as soon as the agent runs, which then has no parent to wait for
+// it.
+int start_agent() {
+  auto socket = child_socket();
+  if (!socket.has_value()) return 1;
+  ports::spawn_options apart;
+  apart.detached = true;
+  auto agent = spawn_child(child_role::agent, agent_program, std::move(apart), socket->number());
+  if (agent.has_value()) agent->leave();
+  else send_answer(*socket, agent.error());
+  return agent.has_value() ? 0 : 1;
+}
+
+int be_agent() {
+  std::optional<ports::local_socket> starter;
+  if (auto socket = child_socket(); socket.has_value()) starter = *std::move(socket);
+  else return 1;
+  auto bytes = receive_frame(*starter, first_session_wait_ns);
+  if (!bytes.has_value()) return 1;
+  auto order = decode_from<box_order>(*bytes);
+  if (!order.has_value()) return 1;
+  auto ran = run_box(*order, [&starter] {
+    send_answer(*starter, {});
+    starter.reset();
+  });
+  if (starter) send_answer(*starter, ran.error());
+  return ran.has_value() ? 0 : 1;
+}
+
+}  // namespace
+
+std::string box_folder() {
+  const char* own = std::getenv("BEAMLET_RUNTIME_DIR");
+  if (own != nullptr && *own != '\0') return own;
+  const char* users = std::getenv("XDG_RUNTIME_DIR");
+  if (users != nullptr && *users != '\0') return std::string(users) + "/beamlet";
+  return "/tmp/beamlet-" + std::to_string(ports::current_user());
+}
+
+result<void> check_box_name(const std::string& name) {
+  auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  if (!name.empty() && name.size() <= box_name_bytes_max && name.front() != '.' &&
+      !name.ends_with(".lock") && std::all_of(name.begin(), name.end(), fits)) {
+    return {};
+  }
+  return link_error(errc::invalid_argument,
+                    "a box cannot be called '" + name.substr(0, box_name_bytes_max) +
+                        "': its name has 1 to " + std::to_string(box_name_bytes_max) +
+                        " letters, digits, '-', '_' and '.', does not begin with '.' and does not "
+                        "end with '.lock'");
+}
+
+std::vector<std::string> boxes_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code failed;
+  for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    std::error_code gone;
+    if (at->is_socket(gone)) names.push_back(at->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+result<std::unique_ptr<agent_link>> attach_to_box(const std::string& folder,
+                                                  const std::string& name,
+                                                  agent_messages& receiver) {
+  BEAMLET_TRY_VOID(check_box_name(name));
+  BEAMLET_TRY(auto socket, connect_socket_to_box(folder + "/" + name));
+  return reading_link::make(std::move(socket), receiver);
+}
+
+result<void> start_box(const box_order& order, base::time_ns timeout_ns) {
+  BEAMLET_TRY_VOID(check_box_name(order.name));
+  BEAMLET_TRY(auto child, spawn_child(child_role::box, agent_program, {}));
+  BEAMLET_TRY_VOID(send_whole(child.socket, order));
+  auto bytes = receive_frame(child.socket, timeout_ns);
+  if (!bytes.has_value()) {
+    return link_error(bytes.error() == errc::timeout ? errc::timeout : errc::unknown,
+                      "the agent of the box '" + order.name + "' could not be started",
+                      bytes.error());
+  }
+  BEAMLET_TRY(auto answer, decode_from<box_answer>(*bytes));
+  auto code = static_cast<errc>(answer.code);
+  // Somebody was quicker.
+  if (code == errc::ok || code == errc::already_exists || code == errc::busy) return {};
+  return link_error(code, "the agent of the box '" + order.name + "' could not be started",
+                    link_error(code, answer.message));
+}
+
+result<void> run_box(const box_order& order, const std::function<void()>& ready) {
+  BEAMLET_TRY_VOID(check_box_name(order.name));
+  ports::hold_end_signals();
+  BEAMLET_TRY(auto agent, agent_thread::start(options_of(order)));
+  BEAMLET_TRY_VOID(agent->listen(order.folder, order.name));
+  ready();
+  ports::wait_for_end_signal();
+  agent->stop();
+  return {};
+}
+
+int run_box_child(child_role role) { return role == child_role::box ? start_agent() : be_agent(); }
+
+}  // namespace node
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
