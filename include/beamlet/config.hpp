@@ -7,6 +7,8 @@
 // BEAMLET_INTERNALS        macro, single header only: shows the internal headers (tests)
 // BEAMLET_LOG              environment: from which level on messages reach the log sink:
 //                          trace debug info warning error off
+// BEAMLET_RUNTIME_DIR      environment: the folder in which named boxes are found; without it
+//                          $XDG_RUNTIME_DIR/beamlet, else /tmp/beamlet-USER
 
 #include <beamlet/version.hpp>
 

@@ -29,6 +29,10 @@ struct runtime_core {
 /// Blocks: until it runs.   Errors: unsupported (main does not call run_child), no_memory,
 /// exhausted.
 result<void> ensure_agent(sched::scheduler& home);
+/// Attaches to the box that the options name, and starts its agent where there is none.
+///
+/// Blocks: until the agent has answered.   Errors: those of runtime_options::box.
+result<void> attach_box(runtime_core& core);
 /// NAME=VALUE of each.   Errors: invalid_argument.
 result<std::vector<std::string>> environment_of(const runtime_env& env);
 

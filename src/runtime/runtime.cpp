@@ -120,6 +120,7 @@ result<runtime> runtime::start(const runtime_options& options) {
     home->has_engine = true;
   }
   core->home = std::move(home);
+  if (!options.box.empty()) BEAMLET_TRY_VOID(detail::attach_box(*core));
   runtime rt;
   rt.core_ = core.release();
   return rt;

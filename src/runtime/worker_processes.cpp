@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Both ends of isolation = process: the program's agent, started when it is first needed, and what
-// main becomes in a worker process.
+// Both ends of isolation = process: the program's agent, started when it is first needed, or that
+// of a box, and what main becomes in a process that one of them started.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
 
 #include "beamlet/base/time.hpp"
 #include "beamlet/runtime/child.hpp"
 #include "node/agent_thread.hpp"
+#include "node/box.hpp"
 #include "node/child.hpp"
 #include "ports/threads.hpp"
 #include "ports/uv/uv_port.hpp"
@@ -45,6 +50,7 @@ node::session_options session_options_of(sched::scheduler& home, std::string pro
           .program = std::move(program),
           .worker = slots != 0,
           .slots = slots,
+          .has_entry = node::child_entry_exists(),
           .now_ns = [&port] { return port.now_ns(); },
           .secret = {port.random_seed(), port.random_seed()}};
 }
@@ -67,7 +73,59 @@ result<void> start_agent(runtime_core& core) {
   return {};
 }
 
+node::box_order box_order_of(const runtime_options& o) {
+  node::box_order made;
+  made.folder = node::box_folder();
+  made.name = o.box;
+  made.resources = o.resources;
+  made.memory_bytes = o.object_store_memory;
+  made.spill_folder = o.spill_folder;
+  made.spill_bytes = o.spill_bytes_max;
+  made.workers_max = o.worker_processes_max;
+  made.idle_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, o.box_idle.count()));
+  return made;
+}
+
+result<void> attach_once(runtime_core& core, const node::box_order& box) {
+  sched::scheduler& home = *core.home;
+  auto engine = std::make_shared<agent_engine>();
+  engine->serve(home);
+  BEAMLET_TRY(auto link, node::attach_to_box(box.folder, box.name, engine->session()));
+  BEAMLET_TRY_VOID(engine->session().open(
+      std::move(link), session_options_of(home, core.options.thread_name), open_wait_ns));
+  core.agent = engine;
+  home.outside.store(engine.get(), std::memory_order_release);
+  return {};
+}
+
+void pause_before_next_try(base::time_ns span) {
+  std::atomic<std::uint32_t> nobody{0};
+  ports::wait_on(nobody, 0, span);
+}
+
 }  // namespace
+
+result<void> attach_box(runtime_core& core) {
+  const node::box_order box = box_order_of(core.options);
+  BEAMLET_TRY_VOID(node::check_box_name(box.name));
+  if (core.home->simulated || core.options.engine != nullptr)
+    return error(errc::unsupported, error_layer::runtime,
+                 {"a runtime that is simulated or has an engine of its own cannot attach to a box",
+                  "", "", ""});
+  constexpr base::time_ns pause_ns_min = 1'000'000, pause_ns_max = 50'000'000;
+  const base::time_ns until_ns = core.home->port->now_ns() + open_wait_ns;
+  for (base::time_ns pause_ns = pause_ns_min;; pause_ns = std::min(2 * pause_ns, pause_ns_max)) {
+    auto done = attach_once(core, box);
+    if (done.has_value()) return done;
+    const errc code = done.error().code();
+    // An agent may be ending as we come, or not yet listen.
+    if (code != errc::connection_refused && code != errc::busy && code != errc::agent_lost)
+      return done;
+    if (core.home->port->now_ns() >= until_ns) return done;
+    if (code == errc::connection_refused) BEAMLET_TRY_VOID(node::start_box(box, open_wait_ns));
+    pause_before_next_try(pause_ns);
+  }
+}
 
 result<void> ensure_agent(sched::scheduler& home) {
   if (!node::child_entry_exists())
@@ -135,7 +193,9 @@ result<int> work() {
 
 std::optional<int> run_child(int argc, char** argv) {
   node::mark_child_entry();
-  if (!node::child_role_of(argc, argv).has_value()) return std::nullopt;
+  auto role = node::child_role_of(argc, argv);
+  if (!role.has_value()) return std::nullopt;
+  if (*role != node::child_role::worker) return node::run_box_child(*role);
   auto code = work();
   return code.has_value() ? *code : 1;
 }

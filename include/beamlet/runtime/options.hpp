@@ -79,6 +79,14 @@ struct runtime_options {
   std::string spill_folder = {};
   std::uint64_t spill_bytes_max = std::uint64_t{4} << 30;
   unsigned worker_processes_max = 64;
+  /// Attaches to the agent of the box with this name, one per user, which programs share; empty: an
+  /// agent of this runtime's own, when it needs one. Where none runs, one is started as a process
+  /// of its own, with this program's limits and resources: it takes `run_child` in main, else
+  /// errc::unsupported. All that goes through an agent that has died fails with errc::agent_lost; a
+  /// new runtime gets a new one. The name: up to 64 letters, digits, '-', '_', '.'.
+  std::string box = {};
+  /// An agent that this program starts ends when nothing was attached for so long.
+  std::chrono::nanoseconds box_idle = std::chrono::seconds(30);
   /// Test only: a simulated world (`ports::sim_port*`) and its number of workers.
   void* simulated_port = nullptr;
   unsigned simulated_workers = 1;

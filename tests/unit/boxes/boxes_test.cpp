@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several programs, and several runtimes, on one named box.
+#include <doctest/doctest.h>
+#include <beamlet/beamlet.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "node/box.hpp"
+#include "tests/unit/boxes/fellow.hpp"
+
+namespace box_tests {
+
+using namespace beamlet;
+using namespace std::chrono_literals;
+using boxes::fellow;
+using boxes::who_serves;
+
+int endless_on_box(int) {
+  for (;;) usleep(1000);
+}
+std::vector<int> doubled(const std::vector<int>& all) {
+  std::vector<int> made;
+  for (int each : all) made.push_back(2 * each);
+  return made;
+}
+BEAMLET_REMOTE(endless_on_box);
+BEAMLET_REMOTE(doubled);
+
+const task_options apart{.isolation = isolation::process};
+
+// Its agent ends with its last session, so that no test leaves one behind.
+runtime attach(const std::string& box) {
+  auto rt = runtime::start({.workers = 2, .box = box, .box_idle = {}});
+  if (!rt.has_value()) FAIL(rt.error().describe());
+  return *std::move(rt);
+}
+int agent_of(runtime& rt) { return std::stoi(who_serves(rt)); }
+bool is_listed(const std::string& box) {
+  auto all = node::boxes_in(node::box_folder());
+  return std::find(all.begin(), all.end(), box) != all.end();
+}
+std::string own_file() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+
+TEST_CASE("runtimes that name one box share its agent, which is a process of its own") {
+  runtime one = attach("shared"), two = attach("shared"), other = attach("apart");
+  int agent = agent_of(one);
+  CHECK(agent != getpid());
+  CHECK(agent == agent_of(two));
+  CHECK(agent != agent_of(other));
+  CHECK(getsid(agent) == agent);  // no terminal of ours reaches it
+}
+
+TEST_CASE("large values go to worker processes of a box and come back") {
+  runtime rt = attach("large");
+  std::vector<int> all(std::size_t{1} << 18, 21);
+  auto made = rt.get(rt.task(doubled).options(apart).remote(rt.put(all)));
+  REQUIRE(made.has_value());
+  CHECK(*made == std::vector<int>(all.size(), 42));
+}
+
+TEST_CASE("programs that start one box at the same time end at one agent") {
+  std::vector<std::unique_ptr<fellow>> all;
+  for (int i = 0; i < 8; ++i) all.push_back(std::make_unique<fellow>("race"));
+  std::vector<std::string> lines;
+  for (auto& each : all) lines.push_back(each->line());
+  for (const std::string& line : lines) {
+    CHECK(line.ends_with(" " + own_file()));
+    CHECK(line == lines.front());
+  }
+  for (auto& each : all) CHECK(each->leave() == 0);
+}
+
+TEST_CASE("a program that dies takes only itself") {
+  runtime rt = attach("lasting");
+  int agent = agent_of(rt);
+  fellow other("lasting");
+  CHECK(std::stoi(other.line()) == agent);
+  other.kill();
+  CHECK(agent_of(rt) == agent);
+}
+
+TEST_CASE("each program's tasks run in worker processes of its own file") {
+  runtime rt = attach("two_files");
+  std::string other_file = std::filesystem::path(own_file()).parent_path() / "box_other_program";
+  fellow other("two_files", other_file);
+  std::string agent = std::to_string(agent_of(rt));
+  CHECK(who_serves(rt) == agent + " " + own_file());
+  CHECK(other.line() == agent + " " + other_file);
+}
+
+TEST_CASE("when the agent dies its sessions are told, and the next runtime starts another") {
+  runtime rt = attach("killed");
+  int agent = agent_of(rt);
+  auto running = rt.task(endless_on_box).options(apart).remote(1);
+  REQUIRE(kill(agent, SIGKILL) == 0);
+  CHECK(rt.get(running).error().code() == errc::agent_lost);
+  auto later = rt.task(endless_on_box).options(apart).remote(1);
+  CHECK(rt.get(later).error().code() == errc::agent_lost);
+  CHECK(*rt.get(rt.task([] { return 3; }).remote()) == 3);
+  runtime fresh = attach("killed");
+  CHECK(agent_of(fresh) != agent);
+}
+
+TEST_CASE("an agent ends when nobody has been attached for its time, and leaves no name") {
+  int agent = 0;
+  {
+    runtime rt = attach("idle");
+    agent = agent_of(rt);
+    CHECK(is_listed("idle"));
+  }
+  boxes::wait_for_end(agent);
+  CHECK_FALSE(is_listed("idle"));
+}
+
+TEST_CASE("an agent that is asked to end does, and tells its sessions") {
+  runtime rt = attach("asked");
+  int agent = agent_of(rt);
+  auto running = rt.task(endless_on_box).options(apart).remote(1);
+  REQUIRE(kill(agent, SIGTERM) == 0);
+  CHECK_FALSE(rt.get(running).has_value());
+  boxes::wait_for_end(agent);
+}
+
+TEST_CASE("what a dead agent left at the name is replaced") {
+  std::string folder = node::box_folder(), path = folder + "/stale";
+  int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(bind(dead, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  close(dead);
+  runtime rt = attach("stale");
+  CHECK(agent_of(rt) > 0);
+}
+
+TEST_CASE("names that no box can have are refused") {
+  for (const char* name : {".", "..", ".hidden", "a/b", "a b", "box.lock", "\xc3\xa4", "a\n"}) {
+    CAPTURE(name);
+    auto refused = runtime::start({.box = name});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code() == errc::invalid_argument);
+    CHECK(refused.error().describe().find("letters, digits") != std::string::npos);
+  }
+  CHECK(node::check_box_name(std::string(node::box_name_bytes_max, 'a')).has_value());
+  CHECK_FALSE(node::check_box_name(std::string(node::box_name_bytes_max + 1, 'a')).has_value());
+}
+
+TEST_CASE("a program that cannot be started again is told how to, and may attach to what runs") {
+  fellow alone("nobody_there", {}, "--fellow-without-entry");
+  CHECK(alone.line().find("beamlet::run_child(argc, argv)") != std::string::npos);
+  CHECK(alone.leave() == 2);
+  runtime rt = attach("somebody_there");
+  fellow attached("somebody_there", {}, "--fellow-without-entry");
+  CHECK(attached.line().find("isolation = process needs") != std::string::npos);
+  CHECK(attached.leave() == 0);
+}
+
+TEST_CASE("a folder that others may write to is refused") {
+  std::string folder = node::box_folder() + "/open", before = node::box_folder();
+  REQUIRE(mkdir(folder.c_str(), 0700) == 0);
+  REQUIRE(chmod(folder.c_str(), 0777) == 0);
+  setenv("BEAMLET_RUNTIME_DIR", folder.c_str(), 1);
+  auto refused = runtime::start({.box = "any"});
+  setenv("BEAMLET_RUNTIME_DIR", before.c_str(), 1);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code() == errc::permission);
+}
+
+}  // namespace box_tests

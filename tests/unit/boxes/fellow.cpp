@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/boxes/fellow.hpp"
+
+#include <filesystem>
+
+#include <poll.h>
+#include <sys/syscall.h>
+
+namespace boxes {
+
+using namespace beamlet;
+
+std::string agent_and_file(int) {
+  return std::to_string(getppid()) + " " + std::filesystem::read_symlink("/proc/self/exe").string();
+}
+BEAMLET_REMOTE(agent_and_file);
+#ifdef BEAMLET_TEST_OTHER_PROGRAM
+int of_the_other_program_only(int a) { return a; }
+BEAMLET_REMOTE(of_the_other_program_only);
+#endif
+
+std::string who_serves(runtime& rt) {
+  auto asked = rt.get(rt.task(agent_and_file).options({.isolation = isolation::process}).remote(0));
+  return asked.has_value() ? *asked : asked.error().describe();
+}
+
+int be_fellow(const std::string& box) {
+  auto rt = runtime::start({.workers = 1, .box = box, .box_idle = {}});
+  std::string line = rt.has_value() ? who_serves(*rt) : rt.error().describe();
+  std::puts(line.c_str());
+  std::fflush(stdout);
+  for (char c = 0; read(STDIN_FILENO, &c, 1) > 0;) {}
+  return rt.has_value() ? 0 : 2;
+}
+
+void wait_for_end(int process) {
+  constexpr long call_open_process = 434;
+  int opened = static_cast<int>(syscall(call_open_process, process, 0));
+  if (opened < 0) return;
+  pollfd ended{.fd = opened, .events = POLLIN, .revents = 0};
+  while (poll(&ended, 1, -1) != 1) {}
+  close(opened);
+}
+
+}  // namespace boxes
