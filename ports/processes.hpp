@@ -70,6 +70,9 @@ bool life_has_ended(const std::string& life);
 /// What spawn_options::path takes to run the file that this process runs, even where that was
 /// replaced meanwhile. Of use as long as the process lives.
 std::string program_of(std::uint32_t process);
+/// Two processes that run different files, or what was at different times in one, have different
+/// numbers, as good as certainly. 0: not known.
+std::uint64_t program_identity(std::uint32_t process);
 
 /// A child of this process.
 ///

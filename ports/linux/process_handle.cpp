@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +90,19 @@ const char* own_program() {
 
 std::string program_of(std::uint32_t process) {
   return "/proc/" + std::to_string(process) + "/exe";
+}
+
+std::uint64_t program_identity(std::uint32_t process) {
+  struct stat file {};
+  if (stat(program_of(process).c_str(), &file) != 0) return 0;
+  std::uint64_t identity = 0xcbf29ce484222325u;  // FNV-1a, by words
+  for (auto part :
+       {static_cast<std::uint64_t>(file.st_dev), static_cast<std::uint64_t>(file.st_ino),
+        static_cast<std::uint64_t>(file.st_size), static_cast<std::uint64_t>(file.st_mtim.tv_sec),
+        static_cast<std::uint64_t>(file.st_mtim.tv_nsec)}) {
+    identity = (identity ^ part) * 0x100000001b3u;
+  }
+  return identity;
 }
 
 }  // namespace ports

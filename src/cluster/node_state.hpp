@@ -52,6 +52,13 @@ class node_state {
 
   counts count() const;
   bool exists(const object_id& id) const { return objects_.find(id) != nullptr; }
+  /// For `status`: all that is held, and a session; null: it has ended.
+  const objects& held() const { return objects_; }
+  const session* find_session(std::uint32_t number) const {
+    auto at = sessions_.find(number);
+    return at != sessions_.end() ? &at->second : nullptr;
+  }
+  node_id self() const { return self_; }
 
   /// For tests: recounts everything. Empty, or a sentence that says what is wrong.
   std::string check() const;

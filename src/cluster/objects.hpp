@@ -55,7 +55,8 @@ struct object {
   barred why_not = barred::put;  ///< means something when `maker` is not in the lineage
   bool doubted = false;          ///< queued to be looked at by `next_freed`
   std::uint32_t uses = 0;
-  object_id maker;  ///< the call whose result it is; null: put
+  std::uint64_t since_ns = 0;  ///< when it was first heard of
+  object_id maker;             ///< the call whose result it is; null: put
   wire::value made;
   std::vector<hold> holds;          ///< in the order in which they came
   std::set<std::uint64_t> waiting;  ///< keys of those who wait until it is sealed

@@ -84,8 +84,11 @@ bool node_state::knows(std::uint32_t s, const object_id& id) const {
 }
 
 object& node_state::make(const object_id& id) {
-  if (objects_.find(id) == nullptr) lineage_.result_made(id);
-  return objects_.get_or_make(id);
+  const bool is_new = objects_.find(id) == nullptr;
+  if (is_new) lineage_.result_made(id);
+  object& made = objects_.get_or_make(id);
+  if (is_new) made.since_ns = now_ns_;
+  return made;
 }
 
 void node_state::said(std::uint32_t from, wire::publish&& m) {

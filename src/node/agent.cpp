@@ -36,6 +36,7 @@ agent::agent(ports::port& port, outer_world& world, agent_options options)
     : port_(port),
       world_(world),
       options_(std::move(options)),
+      started_ns_(port.now_ns()),
       logger_(options_.log, options_.log_level),
       state_({.node = options_.node, .boot = options_.boot}, ledger_, names_, options_.limits),
       store_(options_.store),
@@ -61,12 +62,13 @@ agent::agent(ports::port& port, outer_world& world, agent_options options)
 agent::~agent() { BEAMLET_ASSERT(!busy(), "stop() and turns come before the agent's end"); }
 
 std::uint32_t agent::add_session(std::unique_ptr<session_link> link, std::uint64_t pool,
-                                 std::uint32_t process) {
+                                 const behind& peer) {
   std::uint32_t number = ++last_session_;
   member& m = members_[number];
   m.link = std::move(link);
   m.pool = pool;
-  m.process = process;
+  m.peer = peer;
+  m.since_ns = port_.now_ns();
   m.due_ns = port_.now_ns() + hello_ns_max;
   return number;
 }
@@ -159,6 +161,8 @@ error agent::check_hello(const member& m, const wire::hello& message) const {
 }
 
 void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
+  // Two builds of a program may have the same functions, and not do the same.
+  if (message.functions_hash != 0) message.functions_hash ^= m.peer.program;
   if (error why = check_hello(m, message); why.code() != errc::ok)
     return expel(from, std::move(why));
   m.open = true;
@@ -254,7 +258,10 @@ void agent::stop() {
 // -- seen from outside
 
 std::size_t agent::programs() const {
-  auto counts = [](const auto& each) { return each.second.link && each.second.pool == 0; };
+  auto counts = [](const auto& each) {
+    const member& m = each.second;
+    return m.link && m.pool == 0 && !m.only_looks();
+  };
   return static_cast<std::size_t>(std::count_if(members_.begin(), members_.end(), counts));
 }
 

@@ -86,11 +86,15 @@ class agent final : public link_events, private spill_events {
   agent(const agent&) = delete;
   agent& operator=(const agent&) = delete;
 
+  /// The process of a session.
+  struct behind {
+    std::uint32_t process = 0;  ///< its number, for people
+    std::uint64_t program = 0;  ///< ports::program_identity(): none runs another one's calls
+  };
   /// A connection was made; its first message must be `hello`, soon. `pool`: of a worker process,
-  /// as wished, else 0. `process`: the number of the one behind it, for people. Returns the
-  /// session's.
+  /// as wished, else 0. Returns its number.
   std::uint32_t add_session(std::unique_ptr<session_link> link, std::uint64_t pool = 0,
-                            std::uint32_t process = 0);
+                            const behind& peer = {0, 0});
 
   // A link is told to close, and is destroyed, in `advance` or the destructor, never inside a call
   // that it makes itself.
@@ -118,7 +122,7 @@ class agent final : public link_events, private spill_events {
   /// Those whose process may still be there, too.
   std::size_t sessions() const { return members_.size(); }
   bool has(std::uint32_t session) const { return members_.contains(session); }
-  /// Connections that are there, worker processes aside.
+  /// Connections that are there, without worker processes and who only looks.
   std::size_t programs() const;
 
   struct session_status {
@@ -136,6 +140,8 @@ class agent final : public link_events, private spill_events {
   /// Messages so far.
   std::uint64_t heard() const { return heard_; }
   status look() const;
+  /// What a `look` is answered with.   Cost: a walk over all objects.
+  wire::status answer(const wire::look& asked) const;
   /// For tests: recounts everything, as node_state::check and store::audit. Empty, or what is
   /// wrong.
   std::string check() const;
@@ -144,7 +150,8 @@ class agent final : public link_events, private spill_events {
   struct member {
     std::unique_ptr<session_link> link;  // null: closed
     std::uint64_t pool = 0;
-    std::uint32_t process = 0;
+    behind peer;
+    base::time_ns since_ns = 0;
     std::string program;
     std::uint64_t functions_hash = 0;
     bool has_entry = false;  // it may be started as a worker process
@@ -156,6 +163,8 @@ class agent final : public link_events, private spill_events {
     std::string how;
     base::time_ns due_ns = base::never_ns;          // of what it is waited for next
     std::map<std::uint64_t, std::uint64_t> leases;  // its ticket to ours
+
+    bool only_looks() const { return open && functions_hash == 0 && pool == 0; }
   };
   /// What the store was asked for, by session and our ticket.
   struct request {
@@ -179,9 +188,14 @@ class agent final : public link_events, private spill_events {
   void said(std::uint32_t from, member& m, wire::mapped&& message);
   void said(std::uint32_t from, member& m, wire::unmapped&& message);
   void said(std::uint32_t from, member& m, wire::bye&& message);
+  void said(std::uint32_t from, member& m, wire::look&& message);
   void tell(std::uint32_t to, wire::to_session message, int segment = -1);
   void refuse(std::uint32_t to, std::uint64_t ticket, error why);
   error check_hello(const member& m, const wire::hello& message) const;
+
+  // agent_status.cpp: what there is.
+  wire::session_status status_of(std::uint32_t number, const member& m) const;
+  wire::object_status status_of(const object_id& id, const cluster::object& x) const;
 
   // agent_sessions.cpp: how sessions end.
   void expel(std::uint32_t session, error why);
@@ -225,6 +239,7 @@ class agent final : public link_events, private spill_events {
   ports::port& port_;
   outer_world& world_;
   const agent_options options_;
+  const base::time_ns started_ns_;
   const logger logger_;
   ledger ledger_;
   resource_names names_;

@@ -27,6 +27,10 @@ namespace {
 
 error agent_stopped() { return error(errc::stopped, error_layer::node); }
 
+agent::behind peer_of(std::uint32_t process) {
+  return {.process = process, .program = ports::program_identity(process)};
+}
+
 error no_such_program() {
   return link_error(errc::unsupported,
                     "no program that is attached to this box has the task's function and can be "
@@ -65,7 +69,7 @@ class agent_thread::driver final : public outer_world, public link_events {
   struct watched_process {
     std::optional<ports::process> worker;  // one of ours
     ports::descriptor other;               // else one that connected
-    std::uint32_t id = 0;
+    agent::behind peer;
     std::unique_ptr<ports::watch> watch;
     bool ended = false;
     base::time_ns kill_ns = base::never_ns;
@@ -226,7 +230,7 @@ void agent_thread::driver::run_posted() {
 
 void agent_thread::driver::add_local(std::shared_ptr<local_channel> channel,
                                      std::unique_ptr<session_link> end) {
-  std::uint32_t session = agent_->add_session(std::move(end), 0, ports::process_id());
+  std::uint32_t session = agent_->add_session(std::move(end), 0, peer_of(ports::process_id()));
   locals_.push_back({.session = session, .channel = std::move(channel)});
 }
 
@@ -260,11 +264,15 @@ result<void> agent_thread::driver::start_wished(const worker_wish& wish) {
   // Another program's functions are in its file. It is looked up when it is needed, by the number
   // of a process that has not ended; a wrong one would be found out by its functions.
   auto submitter = processes_.find(wish.like);
-  if (submitter != processes_.end()) options.path = ports::program_of(submitter->second->id);
+  if (submitter != processes_.end())
+    options.path = ports::program_of(submitter->second->peer.process);
   else if (!is_local(wish.like)) return no_such_program();
   BEAMLET_TRY(auto child, spawn_child(child_role::worker, options_.program, std::move(options)));
   auto process = std::make_unique<watched_process>();
-  process->id = child.process.id();
+  // The same file by construction, also where the system does not let us see it.
+  process->peer =
+      submitter != processes_.end() ? submitter->second->peer : peer_of(ports::process_id());
+  process->peer.process = child.process.id();
   process->worker.emplace(std::move(child.process));
   return add_process(std::move(child.socket), wish.pool, std::move(process));
 }
@@ -278,7 +286,7 @@ result<void> agent_thread::driver::add_process(ports::local_socket socket, std::
   process->watch->want(ports::ready_to_read);
   auto link = std::make_unique<socket_session_link>(*port_, std::move(socket));
   socket_session_link& link_itself = *link;
-  std::uint32_t session = agent_->add_session(std::move(link), pool, process->id);
+  std::uint32_t session = agent_->add_session(std::move(link), pool, process->peer);
   processes_.emplace(session, std::move(process));
   auto started = link_itself.start(*this, session);
   if (!started.has_value()) on_closed(session, started.error());
@@ -360,7 +368,7 @@ void agent_thread::driver::add_stranger(ports::local_socket socket) {
   if (!process.has_value()) return;  // memory that it could write might never be used again
   auto behind = std::make_unique<watched_process>();
   behind->other = *std::move(process);
-  behind->id = peer->process;
+  behind->peer = peer_of(peer->process);
   (void)add_process(std::move(socket), 0, std::move(behind));  // it sees that nobody answers
 }
 

@@ -54,7 +54,7 @@ bool child_entry_exists() noexcept { return child_entry.load(std::memory_order_r
 
 result<ports::process> spawn_child(child_role role, const std::string& program,
                                    ports::spawn_options options, int socket) {
-  if (!child_entry_exists()) {
+  if (options.path.empty() && !child_entry_exists()) {
     return link_error(errc::unsupported,
                       "the program's main does not begin with beamlet::run_child(argc, argv), so "
                       "it cannot be started again, as a worker process or as a box's agent");

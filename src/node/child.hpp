@@ -51,8 +51,8 @@ struct child_process {
   ports::local_socket socket;  ///< to be made a socket_session_link
 };
 
-/// Starts this program again as `role`, or the one that `options.path` names, with the changes and
-/// limits in `options`; `program` is its argv[0].
+/// Starts this program again as `role`, or the one that `options.path` names and that is known to
+/// have an entry, with the changes and limits in `options`; `program` is its argv[0].
 ///
 /// Thread: any.   Blocks: about a millisecond (process::spawn()).
 /// Errors: unsupported (no child entry, or no /proc), and those of process::spawn().

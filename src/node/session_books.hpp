@@ -118,6 +118,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void on(wire::named&& m);
   void on(wire::actor_ended&& m);
   void on(wire::drain&& m);
+  void on(wire::status&&) {}  // nobody here asks for it
 
   std::atomic<std::uint64_t> told{0};  // the thread that hands over what came; 0: none
   const std::uint32_t generation = ports::fork_generation();

@@ -73,6 +73,9 @@ void socket_session_link::read() {
   if (gone) return;
   gone_ = nullptr;
   if (closed_ || why.code() == errc::ok) return;
+  // A program of another version learns why, if it can read as much as this.
+  if (why.code() == errc::unsupported)
+    (void)send(wire::refused{.ticket = 0, .why = why, .fatal = true}, -1);
   close();
   events_->on_closed(session_, why);
 }

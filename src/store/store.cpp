@@ -189,6 +189,19 @@ usage store::used() const {
   return u;
 }
 
+store::object_usage store::used(const object_id& id) const {
+  object_usage u;
+  auto it = objects_.find(id);
+  if (it == objects_.end()) return u;
+  u.in_memory = it->second.home != nullptr;
+  u.on_disk = it->second.file != 0;
+  if (it->second.pins == 0) return u;
+  for (const auto& [number, s] : sessions_)
+    if (auto pinned = s.pins.find(id); pinned != s.pins.end())
+      u.pins.emplace_back(number, pinned->second);
+  return u;
+}
+
 session_usage store::used(session_id id) const {
   auto it = sessions_.find(id);
   if (it == sessions_.end()) return {};

@@ -118,6 +118,12 @@ class store {
 
   usage used() const;
   session_usage used(session_id session) const;
+  struct object_usage {
+    bool in_memory = false, on_disk = false;
+    std::vector<std::pair<session_id, std::uint32_t>> pins;
+  };
+  /// Cost: a look into each session's pins, if there are any.
+  object_usage used(const object_id& id) const;
   /// Walks everything and compares it with what is counted: empty, or the first difference.
   std::string audit() const;
 

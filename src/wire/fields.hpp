@@ -62,6 +62,21 @@ BEAMLET_TABLE(call, BEAMLET_FIELD(task), BEAMLET_FIELD(actor),
               BEAMLET_FIELD(parent));
 BEAMLET_TABLE(object_here, BEAMLET_FIELD(id), BEAMLET_FIELD(what));
 
+BEAMLET_TABLE(pin_status, BEAMLET_FIELD(session), BEAMLET_FIELD(pins));
+BEAMLET_TABLE(object_status, BEAMLET_FIELD(id), BEAMLET_FIELD(state, object_state::actor),
+              BEAMLET_FIELD(size), BEAMLET_FIELD(age_ns), BEAMLET_FIELD(holders),
+              BEAMLET_FIELD(pins, limits::status_pins_max));
+BEAMLET_TABLE(session_status, BEAMLET_FIELD(session), BEAMLET_FIELD(process), BEAMLET_FIELD(pool),
+              BEAMLET_FIELD(program, limits::status_name_bytes_max), BEAMLET_FIELD(age_ns),
+              BEAMLET_FIELD(ended), BEAMLET_FIELD(held), BEAMLET_FIELD(pins), BEAMLET_FIELD(pinned),
+              BEAMLET_FIELD(leases), BEAMLET_FIELD(leased), BEAMLET_FIELD(requests),
+              BEAMLET_FIELD(running), BEAMLET_FIELD(waiting));
+BEAMLET_TABLE(store_status, BEAMLET_FIELD(memory), BEAMLET_FIELD(memory_max), BEAMLET_FIELD(files),
+              BEAMLET_FIELD(free), BEAMLET_FIELD(quarantined), BEAMLET_FIELD(leased),
+              BEAMLET_FIELD(published), BEAMLET_FIELD(pinned), BEAMLET_FIELD(evictable),
+              BEAMLET_FIELD(spilled), BEAMLET_FIELD(spill_files), BEAMLET_FIELD(spill_max),
+              BEAMLET_FIELD(requests));
+
 // -- session to agent
 
 BEAMLET_TABLE(hello, BEAMLET_FIELD(version), BEAMLET_FIELD(functions_hash),
@@ -88,6 +103,7 @@ BEAMLET_TABLE(name_actor, BEAMLET_FIELD(ticket), BEAMLET_FIELD(space, limits::na
 BEAMLET_TABLE(mapped, BEAMLET_FIELD(segment));
 BEAMLET_TABLE(unmapped, BEAMLET_FIELD(segment));
 BEAMLET_TABLE(bye);
+BEAMLET_TABLE(look, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects_max));
 
 // -- agent to session
 
@@ -107,6 +123,13 @@ BEAMLET_TABLE(pressure, BEAMLET_FIELD(size));
 BEAMLET_TABLE(named, BEAMLET_FIELD(ticket), BEAMLET_FIELD(actor), BEAMLET_FIELD(why));
 BEAMLET_TABLE(actor_ended, BEAMLET_FIELD(actor), BEAMLET_FIELD(why));
 BEAMLET_TABLE(drain);
+BEAMLET_TABLE(status, BEAMLET_FIELD(ticket), BEAMLET_FIELD(process),
+              BEAMLET_FIELD(version, limits::status_name_bytes_max), BEAMLET_FIELD(up_ns),
+              BEAMLET_FIELD(objects_store), BEAMLET_FIELD(objects), BEAMLET_FIELD(calls),
+              BEAMLET_FIELD(actors), BEAMLET_FIELD(names), BEAMLET_FIELD(waits),
+              BEAMLET_FIELD(lineage), BEAMLET_FIELD(programs), BEAMLET_FIELD(workers),
+              BEAMLET_FIELD(sessions, limits::status_sessions_max),
+              BEAMLET_FIELD(listed, limits::status_objects_max));
 
 #undef BEAMLET_FIELD
 #undef BEAMLET_TABLE

@@ -31,6 +31,13 @@ inline constexpr std::size_t function_bytes_max = std::size_t{16} << 10;
 /// Names of tasks, actors, programs.
 inline constexpr std::size_t name_bytes_max = 4096;
 
+/// What a `status` lists; and of each object the pins, of each session the program's name. All at
+/// their most still fit into a message.
+inline constexpr std::size_t status_sessions_max = 4096;
+inline constexpr std::size_t status_objects_max = 4096;
+inline constexpr std::size_t status_pins_max = 64;
+inline constexpr std::size_t status_name_bytes_max = 256;
+
 /// Environment of a worker process; Linux takes 128 KiB for one string.
 inline constexpr std::size_t environment_max = 1024;
 inline constexpr std::size_t environment_bytes_max = std::size_t{32} << 10;

@@ -88,7 +88,8 @@ struct call {
 
 struct hello {
   std::uint32_t version = 0;
-  std::uint64_t functions_hash = 0;  ///< of the registered functions: same binary, same hash
+  /// Of the registered functions: same binary, same hash. 0: no program, it only looks.
+  std::uint64_t functions_hash = 0;
   std::string program;
   bool worker = false;      ///< a worker process, started by the agent
   std::uint32_t slots = 0;  ///< calls that it runs at a time
@@ -159,10 +160,14 @@ struct unmapped {  ///< the session no longer maps it
   std::uint32_t segment = 0;
 };
 struct bye {};
+struct look {  ///< answered by `status`
+  std::uint64_t ticket = 0;
+  std::uint32_t objects_max = 0;  ///< to be listed, the largest first
+};
 
 using to_agent =
     std::variant<hello, publish, fulfil, hold, release, require, abandon, unpin, submit, cancel,
-                 lease, unlease, done, end_actor, name_actor, mapped, unmapped, bye>;
+                 lease, unlease, done, end_actor, name_actor, mapped, unmapped, bye, look>;
 
 // -- agent to session
 //
@@ -231,8 +236,55 @@ struct actor_ended {
 };
 struct drain {};  ///< end when the running calls have ended
 
-using to_session = std::variant<welcome, refused, sealed, here, leased, new_segment, segment_gone,
-                                returned, execute, abort_call, pressure, named, actor_ended, drain>;
+// What there is on a box, for people: parts of `status`. None of it is a mention.
+
+struct pin_status {
+  std::uint32_t session = 0;
+  std::uint64_t pins = 0;
+};
+enum class object_state : std::uint8_t { pending, inline_value, memory, disk, failed, actor };
+struct object_status {
+  object_id id;  ///< without its guard: nobody can name it by this
+  object_state state = object_state::pending;
+  std::uint64_t size = 0;
+  std::uint64_t age_ns = 0;   ///< since the agent heard of it
+  std::uint32_t holders = 0;  ///< sessions that hold it
+  std::vector<pin_status> pins;
+};
+struct session_status {
+  std::uint32_t session = 0;
+  std::uint32_t process = 0;
+  std::uint64_t pool = 0;  ///< of a worker process; 0: a program
+  std::string program;
+  std::uint64_t age_ns = 0;
+  bool ended = false;                      ///< its process may still be there
+  std::uint64_t held = 0;                  ///< objects
+  std::uint64_t pins = 0, pinned = 0;      ///< how many, and the bytes of what they are on
+  std::uint64_t leases = 0, leased = 0;    ///< the same of leases
+  std::uint64_t requests = 0;              ///< that wait for memory or objects
+  std::uint64_t running = 0, waiting = 0;  ///< calls that run there; that it submitted, not ended
+};
+struct store_status {  ///< bytes, as store::usage has them
+  std::uint64_t memory = 0, memory_max = 0, files = 0, free = 0, quarantined = 0;
+  std::uint64_t leased = 0, published = 0, pinned = 0, evictable = 0;
+  std::uint64_t spilled = 0, spill_files = 0, spill_max = 0;
+  std::uint64_t requests = 0;  ///< how many wait
+};
+struct status {
+  std::uint64_t ticket = 0;
+  std::uint32_t process = 0;  ///< the agent's
+  std::string version;
+  std::uint64_t up_ns = 0;
+  store_status objects_store;
+  std::uint64_t objects = 0, calls = 0, actors = 0, names = 0, waits = 0, lineage = 0;
+  std::uint64_t programs = 0, workers = 0;
+  std::vector<session_status> sessions;  ///< not more than limits::status_sessions_max
+  std::vector<object_status> listed;
+};
+
+using to_session =
+    std::variant<welcome, refused, sealed, here, leased, new_segment, segment_gone, returned,
+                 execute, abort_call, pressure, named, actor_ended, drain, status>;
 
 }  // namespace wire
 }  // namespace BEAMLET_ABI

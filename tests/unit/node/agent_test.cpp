@@ -264,6 +264,12 @@ TEST_CASE("a session that breaks the order of the protocol is refused, and no ot
     wire::hello m = box::hello();
     m.version = 200;
     b.say(*bad, m);
+    auto refused = bad->take<wire::refused>();
+    REQUIRE(refused.has_value());
+    CHECK(refused->why.code() == errc::unsupported);
+    CHECK(refused->why.message().find("version 200") != std::string_view::npos);
+    CHECK(refused->why.message().find("version 1:") != std::string_view::npos);
+    bad->heard.push_front(*refused);
     is_refused(bad);
   }
   SUBCASE("a worker that nobody started") {

@@ -22,9 +22,11 @@
 #include <unistd.h>
 
 #include "node/child.hpp"
+#include "ports/doorbell.hpp"
 #include "tests/unit/node/ends.hpp"
 #include "tests/unit/ports/running.hpp"
 #include "tests/unit/ports/scratch_folder.hpp"
+#include "wire/encoding.hpp"
 
 // Worker processes are child_test.cpp's `child_program`.
 namespace {
@@ -165,6 +167,35 @@ TEST_CASE("an agent's thread welcomes a session of its process, and another one 
   auto refused = node::connect_to_box(folder.path() + "/box/agent", other);
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error() == errc::connection_refused);
+}
+
+TEST_CASE("a program whose messages have another format is told both versions") {
+  scratch_folder folder;
+  auto agent = start_agent();
+  REQUIRE(agent->listen(folder.path() + "/box", "agent").has_value());
+  auto socket = node::connect_socket_to_box(folder.path() + "/box/agent");
+  REQUIRE(socket.has_value());
+  auto hello = wire::encode(wire::hello{});
+  REQUIRE(hello.has_value());
+  hello->at(3) = std::byte{2};
+  REQUIRE(socket->send(*hello).has_value());
+  auto bell = ports::doorbell::make();
+  REQUIRE(bell.has_value());
+  std::optional<wire::refused> refused;
+  while (!refused) {
+    ports::wait_ready(socket->number(), ports::ready_to_read, *bell, ports::forever);
+    REQUIRE(socket->fill().has_value());
+    auto frame = socket->next();
+    REQUIRE(frame.has_value());
+    if (!*frame) continue;
+    auto message = wire::decode_to_session((*frame)->bytes);
+    REQUIRE(message.has_value());
+    refused = std::get<wire::refused>(*message);
+  }
+  CHECK(refused->fatal);
+  CHECK(refused->why.code() == errc::unsupported);
+  CHECK(refused->why.message().find("format 2") != std::string_view::npos);
+  CHECK(refused->why.message().find("knows 1") != std::string_view::npos);
 }
 
 TEST_CASE("a call runs in a worker process, which the next one finds still there") {

@@ -48,10 +48,16 @@ auto members(const T& from) {
   } else if constexpr (count == 11) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k);
-  } else {
-    static_assert(count == 14, "take a struct of this many members apart here");
+  } else if constexpr (count == 13) {
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = from;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m);
+  } else if constexpr (count == 14) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+  } else {
+    static_assert(count == 15, "take a struct of this many members apart here");
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = from;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
   }
 }
 
@@ -149,6 +155,23 @@ inline std::vector<object_here> objects() {
   return {{id(20), inline_value()}, {id(21), stored_value()}, {id(22), failed_value()}};
 }
 
+inline status whole_status() {
+  constexpr auto top = std::numeric_limits<std::uint64_t>::max();
+  status made;
+  made.ticket = top;
+  made.process = 0xfffffffe;
+  made.version = "0.1.0";
+  made.up_ns = top - 1;
+  made.objects_store = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, top};
+  made.objects = 1, made.calls = 2, made.actors = 3, made.names = 4, made.waits = 5;
+  made.lineage = 6, made.programs = 7, made.workers = 8;
+  made.sessions = {{1, 2, 3, "a program", 4, true, 5, 6, 7, 8, 9, 10, 11, top}, {}};
+  made.listed = {{id(23), object_state::disk, 1, 2, 3, {{4, 5}, {6, top}}},
+                 {id(24), object_state::actor, 0, 0, 0, {}},
+                 {}};
+  return made;
+}
+
 /// Every kind at least once, in the order of the variant; kinds with lists also without.
 inline std::vector<to_agent> to_agents() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
@@ -179,7 +202,9 @@ inline std::vector<to_agent> to_agents() {
           name_actor{2, "space", "name", id(17), true},
           mapped{0x80000000},
           unmapped{0x7fffffff},
-          bye{}};
+          bye{},
+          look{top, 77},
+          look{}};
 }
 inline std::vector<to_session> to_sessions() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
@@ -200,7 +225,9 @@ inline std::vector<to_session> to_sessions() {
           pressure{top},
           named{10, id(4), error(errc::not_found, error_layer::node, 2)},
           actor_ended{id(5), failure()},
-          drain{}};
+          drain{},
+          whole_status(),
+          status{}};
 }
 
 }  // namespace samples
