@@ -3,6 +3,9 @@ include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/beamlet)
 
 install(TARGETS beamlet EXPORT beamlet)
+if(TARGET beamlet_cli)
+  install(TARGETS beamlet_cli)
+endif()
 install(DIRECTORY include/beamlet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN *.hpp)
 install(EXPORT beamlet NAMESPACE beamlet:: FILE beamlet-targets.cmake DESTINATION ${config_dir})

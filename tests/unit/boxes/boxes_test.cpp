@@ -98,6 +98,18 @@ TEST_CASE("each program's tasks run in worker processes of its own file") {
   CHECK(other.line() == agent + " " + other_file);
 }
 
+TEST_CASE("another build with the same functions has worker processes of its own") {
+  runtime rt = attach("two_builds");
+  std::string agent = std::to_string(agent_of(rt)), copy = node::box_folder() + "/build";
+  REQUIRE(std::filesystem::copy_file(own_file(), copy));
+  {
+    fellow other("two_builds", copy);
+    CHECK(other.line() == agent + " " + copy);
+    CHECK(who_serves(rt) == agent + " " + own_file());
+  }
+  std::filesystem::remove(copy);
+}
+
 TEST_CASE("when the agent dies its sessions are told, and the next runtime starts another") {
   runtime rt = attach("killed");
   int agent = agent_of(rt);

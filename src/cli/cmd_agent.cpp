@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
+#include "cli/commands.hpp"
+#include "node/box.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace cli {
+
+int run_agent(const arguments& asked) {
+  node::box_order order;
+  order.folder = node::box_folder();
+  order.name = asked.box;
+  order.memory_bytes = asked.memory_mib << 20;
+  order.spill_folder = asked.spill_folder;
+  order.spill_bytes = std::uint64_t{4} << 30;
+  auto ran = node::run_box(order, [&] {
+    std::printf("the agent of the box '%s' listens at %s/%s\n", order.name.c_str(),
+                order.folder.c_str(), order.name.c_str());
+    std::fflush(stdout);
+  });
+  if (ran.has_value()) return 0;
+  std::fprintf(stderr, "beamlet: %s\n", ran.error().describe().c_str());
+  return 1;
+}
+
+}  // namespace cli
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
