@@ -19,9 +19,8 @@
 #include "node/agent_thread.hpp"
 #include "node/session.hpp"
 
-namespace store_bench {
+namespace beamlet::store_bench {
 
-using namespace beamlet;
 using steady = std::chrono::steady_clock;
 
 constexpr base::time_ns long_enough = 60'000'000'000;
@@ -95,4 +94,4 @@ struct client {
   }
 };
 
-}  // namespace store_bench
+}  // namespace beamlet::store_bench
