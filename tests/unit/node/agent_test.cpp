@@ -216,7 +216,7 @@ TEST_CASE("a call whose inline arguments together are too large fails, and holds
   CHECK(b.complaint == "");
 }
 
-TEST_CASE("a worker process of another binary is refused and ended") {
+TEST_CASE("two versions of one binary: a worker process of the other one is refused and ended") {
   box b;
   auto program = b.join();
   submit_isolated(b, *program);
@@ -302,7 +302,7 @@ TEST_CASE("what a session says after bye is not heard, and its end comes soon") 
   CHECK(b.agent->sessions() == 0);
 }
 
-TEST_CASE("ranges that are not the session's to publish fail, each with its reason") {
+TEST_CASE("ranges outside its leases or overlapping others fail, each with its reason") {
   box b;
   auto victim = b.join(), bad = b.join();
   object_id theirs = victim->mint();
@@ -360,7 +360,7 @@ TEST_CASE("a lease that nobody waits for any more goes back") {
   CHECK(b.complaint == "");
 }
 
-TEST_CASE("a request for more than there could ever be names the limit") {
+TEST_CASE("asks for 1 TiB: a request for more than there could ever be names the limit") {
   box b;
   auto c = b.join();
   b.say(*c, wire::lease{.ticket = 5, .size = std::uint64_t{1} << 40});

@@ -75,9 +75,13 @@ TEST_CASE("a task refuses absurd options by name") {
   refuses_task(rt, {.retry_backoff_max = -1ns}, errc::invalid_argument, "retry_backoff_max");
   refuses_task(rt, {.delay = -1ns}, errc::invalid_argument, "delay");
   refuses_task(rt, {.deadline = -1ns}, errc::invalid_argument, "deadline");
-  // A program whose main lacks the line, as this one.
+  CHECK(rt.get(rt.task([] {}).remote()).has_value());
+}
+
+TEST_CASE("main without run_child: isolation = process is refused with the line that is missing") {
+  runtime rt = start();  // this program has none
   refuses_task(rt, {.isolation = isolation::process}, errc::unsupported,
-               "beamlet::run_child(argc, argv)");
+               "the first line of main: if (auto code = beamlet::run_child(argc, argv))");
   CHECK(rt.get(rt.task([] {}).remote()).has_value());
 }
 
