@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "beamlet/base/time.hpp"
@@ -99,7 +100,7 @@ result<std::unique_ptr<agent_link>> reading_link::make(ports::local_socket socke
 reading_link::~reading_link() {
   if (generation_ != ports::fork_generation()) {
     // A fork has no such thread, and shares what the port polls with: it stays as it is.
-    (void)new std::shared_ptr<reader>(std::move(reader_));
+    (void)new (std::nothrow) std::shared_ptr<reader>(std::move(reader_));
     return;
   }
   if (!thread_.joinable()) return;
