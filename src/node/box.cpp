@@ -168,10 +168,14 @@ result<void> start_box(const box_order& order, base::time_ns timeout_ns) {
                     link_error(code, answer.message));
 }
 
-result<void> run_box(const box_order& order, const std::function<void()>& ready) {
+result<void> run_box(const box_order& order, const std::function<void()>& ready,
+                     const log_sink& log) {
   BEAMLET_TRY_VOID(check_box_name(order.name));
   ports::hold_end_signals();
-  BEAMLET_TRY(auto agent, agent_thread::start(options_of(order)));
+  agent_thread_options options = options_of(order);
+  options.agent.log = log;
+  options.agent.log_level = log_level_from_environment(log_level::warning);
+  BEAMLET_TRY(auto agent, agent_thread::start(std::move(options)));
   BEAMLET_TRY_VOID(agent->listen(order.folder, order.name));
   ready();
   ports::wait_for_end_signal();

@@ -17,6 +17,7 @@
 #include "beamlet/base/codec_containers.hpp"
 #include "beamlet/base/codec_fields.hpp"
 #include "beamlet/base/codec_std.hpp"
+#include "beamlet/base/log.hpp"
 #include "beamlet/base/result.hpp"
 #include "beamlet/base/time.hpp"
 #include "node/child.hpp"
@@ -75,11 +76,12 @@ result<std::unique_ptr<agent_link>> attach_to_box(const std::string& folder,
 result<void> start_box(const box_order& order, base::time_ns timeout_ns);
 
 /// Is the agent of the box until SIGTERM or SIGINT comes, or `order.idle_ns` has passed; then its
-/// sessions are asked to end. `ready` is called when it listens.
+/// sessions are asked to end. `ready` is called when it listens; `log` gets its warnings.
 ///
 /// REQUIRES: the process has one thread, and no other purpose.
 /// Blocks: yes.   Errors: as start_box(), already_exists, busy (local_listener::listen()).
-result<void> run_box(const box_order& order, const std::function<void()>& ready);
+result<void> run_box(const box_order& order, const std::function<void()>& ready,
+                     const log_sink& log = {});
 
 /// What main becomes in one of the two roles. Returns the exit code.
 int run_box_child(child_role role);

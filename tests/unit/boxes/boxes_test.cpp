@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "node/box.hpp"
+#include "node/box_status.hpp"
 #include "tests/unit/boxes/fellow.hpp"
 
 namespace box_tests {
@@ -33,9 +34,12 @@ std::vector<int> doubled(const std::vector<int>& all) {
   for (int each : all) made.push_back(2 * each);
   return made;
 }
+std::int64_t size_on_box(const tensor& t) { return static_cast<std::int64_t>(t.elements()); }
 BEAMLET_REMOTE(endless_on_box);
+BEAMLET_REMOTE(size_on_box);
 BEAMLET_REMOTE(doubled);
 
+constexpr std::uint64_t fellow_bytes = boxes::fellow_elements * sizeof(float);
 const task_options apart{.isolation = isolation::process};
 
 // Its agent ends with its last session, so that no test leaves one behind.
@@ -80,13 +84,32 @@ TEST_CASE("programs that start one box at the same time end at one agent") {
   for (auto& each : all) CHECK(each->leave() == 0);
 }
 
-TEST_CASE("a program that dies takes only itself") {
+TEST_CASE("a program that dies takes what it alone holds, and nothing else") {
+  auto large_ones = [](const wire::status& all) {
+    return std::count_if(all.listed.begin(), all.listed.end(),
+                         [](const auto& each) { return each.size >= fellow_bytes; });
+  };
+  auto look = [] {
+    auto all = node::ask_status(node::box_folder(), "lasting", 100, 10'000'000'000);
+    REQUIRE(all.has_value());
+    return *std::move(all);
+  };
   runtime rt = attach("lasting");
   int agent = agent_of(rt);
+  auto own = boxes::put_on_box(rt);
   fellow other("lasting");
   CHECK(std::stoi(other.line()) == agent);
+  CHECK(large_ones(look()) == 2);
   other.kill();
+  while (look().programs != 1) {}
+  CHECK(large_ones(look()) == 1);
+  auto task = rt.task(size_on_box).options(apart).remote(own);
+  CHECK(*rt.get(task) == boxes::fellow_elements);
   CHECK(agent_of(rt) == agent);
+}
+
+TEST_CASE("who comes while the agent ends gets another one") {
+  for (int i = 0; i < 20; ++i) CHECK(agent_of(*std::make_unique<runtime>(attach("ending"))) > 0);
 }
 
 TEST_CASE("each program's tasks run in worker processes of its own file") {

@@ -21,6 +21,10 @@
 
 namespace boxes {
 
+/// What such a program holds: a tensor of so many floats, which a worker process has read.
+inline constexpr std::int64_t fellow_elements = 1 << 20;
+beamlet::ref<beamlet::tensor> put_on_box(beamlet::runtime& rt);
+
 /// main of such a program.
 int be_fellow(const std::string& box);
 

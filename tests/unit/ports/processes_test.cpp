@@ -304,6 +304,35 @@ TEST_CASE("a process out of descriptors is told which limit to raise, and no chi
   CHECK(waitpid(-1, nullptr, WNOHANG) < 0);
 }
 
+TEST_CASE("a detached child has a session of its own and nothing behind its streams") {
+  spawn_options options = shell(
+      "readlink /proc/$$/fd/0 /proc/$$/fd/2; set -- $(cat /proc/$$/stat); test $6 = $$ && echo "
+      "own");
+  options.detached = true;
+  CHECK(output_of(options) == "/dev/null\n/dev/null\nown\n");
+}
+
+TEST_CASE("a child that was left goes on") {
+  int id = 0;
+  {
+    process child = start(shell("exec sleep 1000"));
+    id = static_cast<int>(child.id());
+    child.leave();
+  }
+  CHECK(waitpid(id, nullptr, WNOHANG) == 0);
+  CHECK(::kill(id, SIGKILL) == 0);
+  CHECK(waitpid(id, nullptr, 0) == id);
+}
+
+TEST_CASE("processes of one file are known by it, and others are not") {
+  auto own = static_cast<std::uint32_t>(getpid());
+  process other = start(shell("exec sleep 1000"));
+  CHECK(ports::program_identity(own) != 0);
+  CHECK(ports::program_identity(own) == ports::program_identity(own));
+  CHECK(ports::program_identity(own) != ports::program_identity(other.id()));
+  CHECK(ports::program_identity(0) == 0);
+}
+
 TEST_CASE("a fork that destroys its parent's child leaves it running") {
   std::optional<process> child = start(shell("exec sleep 1000"));
   auto destroy = [&] {
