@@ -260,7 +260,7 @@ void agent::stop() {
 std::size_t agent::programs() const {
   auto counts = [](const auto& each) {
     const member& m = each.second;
-    return m.link && m.pool == 0 && !m.only_looks();
+    return m.link && m.open && m.pool == 0 && !m.only_looks();
   };
   return static_cast<std::size_t>(std::count_if(members_.begin(), members_.end(), counts));
 }

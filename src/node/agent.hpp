@@ -122,7 +122,7 @@ class agent final : public link_events, private spill_events {
   /// Those whose process may still be there, too.
   std::size_t sessions() const { return members_.size(); }
   bool has(std::uint32_t session) const { return members_.contains(session); }
-  /// Connections that are there, without worker processes and who only looks.
+  /// That have said hello and are there, without worker processes and who only looks.
   std::size_t programs() const;
 
   struct session_status {

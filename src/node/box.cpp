@@ -130,6 +130,12 @@ result<void> check_box_name(const std::string& name) {
                         "end with '.lock'");
 }
 
+std::string program_name() {
+  std::error_code unknown;
+  auto file = std::filesystem::read_symlink(ports::program_of(ports::process_id()), unknown);
+  return unknown ? std::string() : file.filename().string();
+}
+
 std::vector<std::string> boxes_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code failed;

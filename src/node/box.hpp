@@ -56,6 +56,9 @@ std::string box_folder();
 /// Errors: invalid_argument.
 result<void> check_box_name(const std::string& name);
 
+/// What this program calls itself at a box: the name of its file; empty where that is not known.
+std::string program_name();
+
 /// The names in `folder` at which somebody listens, or did until it died.
 std::vector<std::string> boxes_in(const std::string& folder);
 

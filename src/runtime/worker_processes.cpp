@@ -92,7 +92,7 @@ result<void> attach_once(runtime_core& core, const node::box_order& box) {
   engine->serve(home);
   BEAMLET_TRY(auto link, node::attach_to_box(box.folder, box.name, engine->session()));
   BEAMLET_TRY_VOID(engine->session().open(
-      std::move(link), session_options_of(home, core.options.thread_name), open_wait_ns));
+      std::move(link), session_options_of(home, node::program_name()), open_wait_ns));
   core.agent = engine;
   home.outside.store(engine.get(), std::memory_order_release);
   return {};

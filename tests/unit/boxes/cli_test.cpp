@@ -65,7 +65,7 @@ double sum_on_box(const tensor& t) {
 BEAMLET_REMOTE(sum_on_box);
 
 TEST_CASE("beamlet status shows the programs, worker processes, objects and pins of a box") {
-  auto rt = runtime::start({.workers = 1, .thread_name = "camera", .box = "seen", .box_idle = {}});
+  auto rt = runtime::start({.workers = 1, .box = "seen", .box_idle = {}});
   REQUIRE(rt.has_value());
   auto image = tensor_builder<float>::make({1024, 768}, rt->memory());
   REQUIRE(image.has_value());
@@ -80,7 +80,7 @@ TEST_CASE("beamlet status shows the programs, worker processes, objects and pins
   CHECK(has(text, "box seen: agent "));
   CHECK(has(text, "1 programs, 1 worker processes"));
   CHECK(has(text, std::to_string(getpid())));
-  CHECK(has(text, "camera"));
+  CHECK(has(text, "unit_boxes"));
   CHECK(has(text, "3.0 MiB"));  // the tensor
   CHECK(has(text, "of 1.0 GiB in segments"));
   CHECK_FALSE(has(text, "beamlet status"));  // who asks is left out
@@ -90,7 +90,7 @@ TEST_CASE("beamlet status shows the programs, worker processes, objects and pins
   CHECK(json_code == 0);
   CHECK(json.starts_with("{\"box\": \"seen\", \"agent\": "));
   CHECK(json.ends_with("]}\n"));
-  CHECK(has(json, "\"program\": \"camera\""));
+  CHECK(has(json, "\"program\": \"unit_boxes\""));
   CHECK(has(json, "\"state\": \"memory\""));
 
   auto all = node::ask_status(node::box_folder(), "seen", 100, 10'000'000'000);

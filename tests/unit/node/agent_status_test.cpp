@@ -134,6 +134,10 @@ TEST_CASE("who only looks is no program of the box") {
   REQUIRE(all.sessions.size() == 1);
   CHECK(all.sessions[0].session == program->number);
   CHECK(b.agent->programs() == 1);
+  auto silent = b.connect();  // nor is who has not said what it is
+  CHECK(b.agent->programs() == 1);
+  CHECK(b.agent->sessions() == 3);
+  CHECK(silent->connected);
 }
 
 TEST_CASE("nobody is told anything before hello") {
