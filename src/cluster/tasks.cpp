@@ -29,6 +29,8 @@ void node_state::said(std::uint32_t from, wire::submit&& m) {
     if (c.kind == wire::call_kind::actor_call) pass_turn(c.actor, {from, c.caller}, c.sequence);
     return fail_results(c, why);
   }
+  if (c.kind == wire::call_kind::actor_call && t.retries_left == 0)
+    t.retries_left = actors_.at(c.actor).creation.options.retries;
   t.what = std::move(c);
   t.kind.urgency = t.what.options.urgency;
   t.kind.pool = pool_of(t);

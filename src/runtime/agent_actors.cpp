@@ -60,10 +60,9 @@ result<sched::actor_core*> adopt_handle(reader& in, const object_id& id,
 // -- of other processes
 
 /// REQUIRES: the lock.
-void agent_engine::know(sched::actor_core& a, known_actor as) {
-  as.caller = ++callers_;
-  actor_cores_.emplace(as.id, &a);
-  actors_.emplace(&a, as);
+void agent_engine::know(sched::actor_core& a, const object_id& id) {
+  actor_cores_.emplace(id, &a);
+  actors_.emplace(&a, known_actor{.id = id, .caller = ++callers_});
 }
 
 bool agent_engine::forget_actor(sched::actor_core& a, object_id& id) {
@@ -90,15 +89,15 @@ result<void> agent_engine::address(sched::cell& x, sched::actor_core& a, wire::c
     call.actor = known.id;
     call.caller = known.caller;
     call.sequence = known.sequence;
-    call.options.retries = known.call_retries;
     return {};
   }
   call.kind = wire::call_kind::create_actor;
   call.actor = session_->mint();
   call.options.restarts = makes->restarts;
+  call.options.retries = makes->call_retries;
   call.options.detached = makes->detached;
   call.options.concurrency = makes->concurrency;
-  know(a, {.id = call.actor, .call_retries = makes->call_retries});
+  know(a, call.actor);
   return {};
 }
 
@@ -142,7 +141,7 @@ result<sched::actor_core*> agent_engine::adopt_actor(sched::scheduler& home, con
   }
   a->stage.store(sched::actor_core::life::alive, std::memory_order_release);
   session_->retain(id);
-  know(*a, {.id = id});
+  know(*a, id);
   return a;
 }
 

@@ -93,7 +93,6 @@ class agent_engine final : public sched::engine,
   /// An actor of another process, as one core here calls it: its turn puts the calls in order.
   struct known_actor {
     object_id id;  // counted once
-    std::int32_t call_retries = 0;
     std::uint64_t caller = 0, sequence = 0;  // of the next call
   };
 
@@ -111,7 +110,7 @@ class agent_engine final : public sched::engine,
   // agent_actors.cpp
   result<void> address(sched::cell& x, sched::actor_core& a, wire::call& call);
   void addressed(sched::actor_core& a, wire::call_kind kind, bool sent);
-  void know(sched::actor_core& a, known_actor as);
+  void know(sched::actor_core& a, const object_id& id);
   bool forget_actor(sched::actor_core& a, object_id& id);
   void actors_lost(const object_id& actor, const error& why);
   result<sched::cell*> make_for(const registration& found, const wire::call& what,

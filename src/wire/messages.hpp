@@ -56,8 +56,9 @@ struct call_options {
   std::vector<need> needs;
   std::uint8_t urgency = 1;                       ///< as sched::priority
   std::uint64_t deadline_ns = ~std::uint64_t{0};  ///< not started after; of the box's clock
-  std::int32_t retries =
-      0;  ///< after a worker's death or a failure that may be retried; -1: no end
+  /// After a worker's death or a failure that may be retried; -1: no end. Of a creation: what calls
+  /// to the actor have that say 0.
+  std::int32_t retries = 0;
   bool retry_errors = false;  ///< also those that the function returned or threw
   isolation where = isolation::none;
   std::vector<std::string> environment;          ///< NAME=VALUE, of the worker process

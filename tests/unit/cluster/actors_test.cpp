@@ -86,6 +86,27 @@ TEST_CASE("an actor is given so many calls ahead, its callers in turn") {
   CHECK(next(calls[5]) == object_id{});
 }
 
+TEST_CASE("calls are repeated as the actor's creation says, unless they say how often themselves") {
+  box b;
+  b.open(1, 0);
+  b.open(2);
+  wire::call made = creation(b, -1);
+  made.options.retries = 1;
+  b.say(1, wire::submit{made});
+  b.done(2, made, inline_value());
+  wire::call more = method(b, 1);
+  more.options.retries = 2;
+  b.say(1, wire::submit{method(b, 0)});
+  b.say(1, wire::submit{more});
+  for (std::uint32_t next = 3; next < 6; ++next) {
+    b.open(next);
+    b.end(next - 1);
+    std::uint32_t attempt = next - 2;
+    b.done(next, made, inline_value(), attempt);
+    CHECK(delivered(b, next) == (next == 3 ? numbers{0, 1} : next == 4 ? numbers{1} : numbers{}));
+  }
+}
+
 TEST_CASE("an actor ends when its last handle has gone and its calls have ended") {
   box b;
   live(b);

@@ -16,6 +16,17 @@ TEST_CASE("the process of an actor that nobody has a handle of ends") {
   CHECK(ends(process));
 }
 
+TEST_CASE("the destructor of an isolated actor runs when its last handle has gone") {
+  char folder[] = "/tmp/beamlet-test-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  runtime rt = start();
+  auto last = rt.actor<leaver>().options(apart).remote(std::string(folder));
+  int process = value_of(rt.get(last.call(&leaver::process)));
+  last = {};
+  CHECK(ends(process));
+  CHECK(rmdir(folder) != 0);  // it did
+}
+
 TEST_CASE("a killed actor's process ends, and its calls fail") {
   runtime rt = start();
   auto one = rt.actor<counter>().options(apart).remote(1);
@@ -127,6 +138,16 @@ TEST_CASE("a call that was under way when the process died is repeated, and thos
   all.push_back(one.call(&counter::crash_unless_restarted));
   for (int i = 0; i < 100; ++i) all.push_back(one.call(&counter::add, 1));
   for (int i = 0; i <= 100; ++i) CHECK(value_of(rt.get(all[static_cast<std::size_t>(i)])) == 5 + i);
+}
+
+TEST_CASE("a call from another process is repeated as one from the program is") {
+  runtime rt = start();
+  auto one =
+      rt.actor<counter>()
+          .options({.max_restarts = 1, .max_task_retries = 1, .isolation = isolation::process})
+          .remote(5);
+  auto friendly = rt.actor<forwarder>().options(apart).remote(one);
+  CHECK(value_of(rt.get(friendly.call(&forwarder::crash_unless_restarted))) == 5);
 }
 
 TEST_CASE("calls that may be repeated are all answered, however often the process is killed") {

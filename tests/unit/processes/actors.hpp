@@ -31,6 +31,21 @@ struct picky {
 BEAMLET_REMOTE(beamlet::constructor<picky(int)>);
 BEAMLET_REMOTE(&picky::one);
 
+/// Removes a folder as it goes.
+class leaver {
+ public:
+  explicit leaver(std::string folder) : folder_(std::move(folder)) {}
+  leaver(const leaver&) = delete;
+  leaver& operator=(const leaver&) = delete;
+  ~leaver() { rmdir(folder_.c_str()); }
+  int process() { return static_cast<int>(getpid()); }
+
+ private:
+  std::string folder_;
+};
+BEAMLET_REMOTE(beamlet::constructor<leaver(std::string)>);
+BEAMLET_REMOTE(&leaver::process);
+
 /// Of whose constructor nothing is said.
 struct unknown {
   explicit unknown(int) {}
@@ -137,6 +152,10 @@ class forwarder {
     auto value = this_task::runtime().get(to_.call(&counter::add, 1));
     return value.has_value() ? 0 : static_cast<int>(value.error().code());
   }
+  int crash_unless_restarted() {
+    auto value = this_task::runtime().get(to_.call(&counter::crash_unless_restarted));
+    return value.has_value() ? *value : -1;
+  }
   actor_handle<counter> target() { return to_; }
 
  private:
@@ -145,6 +164,7 @@ class forwarder {
 BEAMLET_REMOTE(beamlet::constructor<forwarder(actor_handle<counter>)>);
 BEAMLET_REMOTE(&forwarder::add);
 BEAMLET_REMOTE(&forwarder::error_code);
+BEAMLET_REMOTE(&forwarder::crash_unless_restarted);
 BEAMLET_REMOTE(&forwarder::target);
 
 class maker {
