@@ -107,12 +107,12 @@ void raise_turn(actor_core& a) noexcept {
 }
 
 void enqueue(context& here, actor_core& a, cell& m) noexcept {
-  if (a.away && a.stage.load(std::memory_order_relaxed) == actor_core::life::starting) {
-    // The constructor's call, which nobody else can be before: it waits for its arguments there.
-    a.stage.store(actor_core::life::alive, std::memory_order_relaxed);
-    return send_away(here, a, m);
-  }
   if (a.detour) [[unlikely]] {
+    if (a.away && a.stage.load(std::memory_order_relaxed) == actor_core::life::starting) {
+      // The constructor's call, which nobody else can be before: it waits for its arguments there.
+      a.stage.store(actor_core::life::alive, std::memory_order_relaxed);
+      return send_away(here, a, m);
+    }
     if (here.face->has_engine && leave_through_engine(here, m)) return;
     if (a.locked_box) return enqueue_exact(a, m);
   }

@@ -44,8 +44,8 @@ result<void> take_options(scheduler& home, actor_core& a, const actor_options& o
   a.capacity = options.policy == mailbox_policy::keep_latest ? 1 : options.capacity;
   a.policy = static_cast<std::uint8_t>(options.policy);
   a.concurrency = options.concurrency;
-  a.detour = exact || home.has_engine;
   a.away = options.away || options.isolated != nullptr;
+  a.detour = exact || home.has_engine || a.away;
   if (a.away) a.concurrency = calls_away_max(options, exact);
   if (!exact && options.needs.empty() && options.groups.empty()) return {};
   actor_extra* extra = extra_of(a);
