@@ -29,13 +29,14 @@ void count_mentions(ref_counts& refs, const Message& message) {
 class telling {
  public:
   explicit telling(session_books& books)
-      : books_(books.shared_from_this()),
-        outer_(books.told.exchange(ports::thread::current_id())) {}
-  ~telling() { books_->told.store(outer_); }
+      : books_(books), outer_(books.told.exchange(ports::thread::current_id())) {}
+  telling(const telling&) = delete;
+  telling& operator=(const telling&) = delete;
+  ~telling() { books_.told.store(outer_); }
 
  private:
-  std::shared_ptr<session_books> books_;
-  std::uint64_t outer_;
+  session_books& books_;
+  const std::uint64_t outer_;
 };
 }  // namespace
 

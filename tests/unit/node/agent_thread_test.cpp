@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <mutex>
@@ -252,6 +253,41 @@ TEST_CASE("a worker process that does not end when it is asked to is killed") {
   CHECK_FALSE(has_children());
 }
 
+// Runs `what` on the agent's thread, in a later turn than all that came before.
+void on_agent(agent_thread& agent, const std::function<void(node::agent&)>& what) {
+  std::atomic<std::uint32_t> answered{0};
+  auto posted = agent.post([&](node::agent& on) {
+    what(on);
+    answered = 1;
+    ports::wake_all(answered);
+  });
+  REQUIRE(posted.has_value());
+  while (answered.load() == 0) ports::wait_on(answered, 0, ports::forever);
+}
+
+TEST_CASE("a program that is not let in is forgotten while it lives, with its descriptors") {
+  scratch_folder folder;
+  auto agent = start_agent();
+  REQUIRE(agent->listen(folder.path() + "/box", "agent").has_value());
+  auto be_refused = [&] {
+    {
+      plain_session stranger;
+      auto link = node::connect_to_box(folder.path() + "/box/agent", stranger);
+      REQUIRE(link.has_value());
+      stranger.link = *std::move(link);
+      stranger.say(wire::hello{.version = 200, .functions_hash = 1, .program = "test"});
+      CHECK(stranger.expect<wire::refused>().why == errc::unsupported);
+    }
+    for (std::size_t left = 1; left != 0;)
+      on_agent(*agent, [&](node::agent& on) { left = on.sessions(); });
+    on_agent(*agent, [](node::agent&) {});
+  };
+  be_refused();
+  const std::size_t before = open_descriptors();
+  for (int i = 0; i < 3; ++i) be_refused();
+  CHECK(open_descriptors() == before);
+}
+
 TEST_CASE("a session that leaves is forgotten, and the agent's books stay right") {
   auto agent = start_agent();
   {
@@ -260,20 +296,11 @@ TEST_CASE("a session that leaves is forgotten, and the agent's books stay right"
     session.say(wire::publish{session.mint()});
     session.say(wire::bye{});
   }
-  // Each answer comes from a later turn.
-  std::atomic<std::uint32_t> left{1};
-  while (left.load() != 0) {
-    std::atomic<std::uint32_t> answered{0};
-    REQUIRE(agent
-                ->post([&](node::agent& on) {
-                  left = static_cast<std::uint32_t>(on.sessions());
-                  CHECK(on.check() == "");
-                  answered = 1;
-                  ports::wake_all(answered);
-                })
-                .has_value());
-    while (answered.load() == 0) ports::wait_on(answered, 0, ports::forever);
-  }
+  for (std::size_t left = 1; left != 0;)
+    on_agent(*agent, [&](node::agent& on) {
+      left = on.sessions();
+      CHECK(on.check() == "");
+    });
 }
 
 TEST_CASE("sessions come and go on four threads") {
