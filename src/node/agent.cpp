@@ -161,6 +161,7 @@ error agent::check_hello(const member& m, const wire::hello& message) const {
 }
 
 void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
+  if (draining_) return close_link(m);  // who comes now finds another agent, or starts it
   // Two builds of a program may have the same functions, and not do the same.
   if (message.functions_hash != 0) message.functions_hash ^= m.peer.program;
   if (error why = check_hello(m, message); why.code() != errc::ok)
@@ -180,7 +181,6 @@ void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
                                .functions_hash = message.functions_hash,
                                .slots = std::min(message.slots, slots_max),
                                .pool = m.pool});
-  if (draining_) tell(from, wire::drain{});
 }
 
 void agent::said(std::uint32_t from, member& m, wire::lease&& message) {

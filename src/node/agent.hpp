@@ -112,7 +112,7 @@ class agent final : public link_events, private spill_events {
   /// When `advance` has to be called if nothing comes; base::never_ns: never.
   base::time_ns next_ns() const;
 
-  /// Tells sessions to end, also those whose hello is yet to come. Waits for nothing.
+  /// Tells sessions to end, waits for nothing. Sessions get `drain`; no other one is welcomed.
   void drain();
   /// Closes all links and begins to remove what is on disk. No call but turns of the port,
   /// busy() and the destructor may follow.

@@ -140,6 +140,21 @@ TEST_CASE("who only looks is no program of the box") {
   CHECK(silent->connected);
 }
 
+TEST_CASE("an agent that has been asked to end welcomes nobody") {
+  box b;
+  auto before = b.join(), early = b.connect();
+  b.agent->drain();
+  b.settle();
+  CHECK(before->take<wire::drain>().has_value());
+  auto late = b.connect();
+  for (auto& each : {early, late}) {
+    b.say(*each, box::hello());
+    CHECK_FALSE(each->take<wire::welcome>().has_value());
+    CHECK_FALSE(each->connected);
+  }
+  CHECK(before->connected);
+}
+
 TEST_CASE("nobody is told anything before hello") {
   box b;
   auto made = b.connect();

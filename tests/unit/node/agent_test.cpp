@@ -46,18 +46,6 @@ TEST_CASE("a session that says hello is welcomed") {
   CHECK(welcome->inline_max == 64 * kib);
 }
 
-TEST_CASE("an agent that drains tells sessions to end, and those that say hello only then") {
-  box b;
-  auto early = b.join();
-  auto late = b.connect();
-  b.agent->drain();
-  CHECK(early->take<wire::drain>().has_value());
-  CHECK_FALSE(late->take<wire::drain>().has_value());
-  b.say(*late, box::hello());
-  CHECK(late->take<wire::welcome>().has_value());
-  CHECK(late->take<wire::drain>().has_value());
-}
-
 TEST_CASE("another session reads the same bytes through its own mapping") {
   box b;
   auto writer = b.join(), reader = b.join();
