@@ -70,6 +70,18 @@ TEST_CASE("a constructor that fails is the isolated actor's death, and the cause
   CHECK(value_of(rt.get(rt.actor<picky>().options(apart).remote(1).call(&picky::one))) == 1);
 }
 
+TEST_CASE("a constructor that crashes ends the isolated actor, or is run again") {
+  runtime rt = start();
+  auto never = rt.actor<picky>().options(apart).remote(0);
+  auto failed = rt.get(never.call(&picky::one));
+  REQUIRE(!failed.has_value());
+  CHECK(failed.error().code() == errc::actor_died);
+  CHECK(failed.error().describe().find("signal " + std::to_string(SIGABRT)) != std::string::npos);
+  auto later =
+      rt.actor<picky>().options({.max_restarts = 1, .isolation = isolation::process}).remote(0);
+  CHECK(value_of(rt.get(later.call(&picky::one))) == 1);
+}
+
 TEST_CASE("a constructor's argument that failed is the isolated actor's death") {
   runtime rt = start();
   auto bad = rt.task([]() -> result<int> {

@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 struct picky {
   explicit picky(int n) {
     if (n < 0) throw std::runtime_error("the constructor refuses");
+    if (n == 0 && !this_actor::was_restarted()) abort();
   }
   int one() { return 1; }
 };
