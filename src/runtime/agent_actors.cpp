@@ -213,6 +213,7 @@ result<sched::cell*> agent_engine::make_for(const registration& found, const wir
   }
   {
     std::lock_guard hold(lock_);
+    if (no_more_) return error(errc::stopped, error_layer::runtime);
     if (hosted_.contains(what.actor))
       return actor_error(errc::invalid_argument, "the actor lives here already");
   }
@@ -226,7 +227,7 @@ result<sched::cell*> agent_engine::make_for(const registration& found, const wir
   auto opened = sched::open_actor(here, a, options);
   if (opened.has_value()) {
     std::lock_guard hold(lock_);
-    hosted_.emplace(what.actor, &a);
+    hosted_.emplace(what.actor, &a);  // the end of the process may be faster: then it goes with it
     return x;
   }
   x->release();

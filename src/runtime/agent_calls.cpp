@@ -271,11 +271,14 @@ agent_engine::flights agent_engine::close_out(const error& why) {
 
 void agent_engine::cancel_all() {
   flights all = close_out(error(errc::stopped, error_layer::runtime));
+  decltype(hosted_) hosted;
   {
     std::lock_guard hold(lock_);
+    hosted.swap(hosted_);
     actors_.clear();  // they end with the runtime
     actor_cores_.clear();
   }
+  for (auto& [id, a] : hosted) sched::drop_handle(*a);
   for (auto& [result, f] : all) {
     session_->cancel(f.task, true, true);
     if (f.fetched) session_->let_go(result);

@@ -92,7 +92,7 @@ class agent_engine final : public sched::engine,
   using flights = std::unordered_map<object_id, flight, object_id_hash>;
   /// An actor of another process, as one core here calls it: its turn puts the calls in order.
   struct known_actor {
-    object_id id;  // counted once
+    object_id id;                            // counted once
     std::uint64_t caller = 0, sequence = 0;  // of the next call
   };
 
@@ -134,7 +134,7 @@ class agent_engine final : public sched::engine,
   std::unordered_map<const sched::cell*, object_id> flying_;  // what has one: its result
   std::unordered_map<std::uint64_t, sched::cell*> adopting_;  // counted, by their number
   std::uint64_t adoptions_ = 0;
-  error no_more_;  // once nothing leaves any more: why
+  error no_more_;                                               // once nothing leaves any more: why
   std::unordered_map<sched::actor_core*, known_actor> actors_;  // take themselves out
   // Several where a handle came in while the last one before it was on its way out.
   std::unordered_multimap<object_id, sched::actor_core*, object_id_hash> actor_cores_;
