@@ -213,7 +213,7 @@ result<sched::cell*> agent_engine::make_for(const registration& found, const wir
   }
   {
     std::lock_guard hold(lock_);
-    if (no_more_) return error(errc::stopped, error_layer::runtime);
+    if (no_more_.code() != errc::ok) return no_more_;
     if (hosted_.contains(what.actor))
       return actor_error(errc::invalid_argument, "the actor lives here already");
   }
