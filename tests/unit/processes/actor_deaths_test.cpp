@@ -58,6 +58,7 @@ TEST_CASE("the actors' processes end with the runtime") {
   CHECK(other.get(kept.call(&counter::add, 1)).error().code() == errc::stopped);
 }
 
+#if BEAMLET_HAS_EXCEPTIONS
 TEST_CASE("a constructor that fails is the isolated actor's death, and the cause of all errors") {
   runtime rt = start();
   auto never = rt.actor<picky>().options(apart).remote(-1);
@@ -69,6 +70,7 @@ TEST_CASE("a constructor that fails is the isolated actor's death, and the cause
   }
   CHECK(value_of(rt.get(rt.actor<picky>().options(apart).remote(1).call(&picky::one))) == 1);
 }
+#endif
 
 TEST_CASE("a constructor that crashes ends the isolated actor, or is run again") {
   runtime rt = start();

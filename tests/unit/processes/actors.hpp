@@ -24,7 +24,9 @@ using namespace std::chrono_literals;
 
 struct picky {
   explicit picky(int n) {
+#if BEAMLET_HAS_EXCEPTIONS
     if (n < 0) throw std::runtime_error("the constructor refuses");
+#endif
     if (n == 0 && !this_actor::was_restarted()) abort();
   }
   int one() { return 1; }
