@@ -67,6 +67,11 @@ std::string own_life();
 /// of another machine, of another container, of before the machine was started again.
 bool life_has_ended(const std::string& life);
 
+/// From now on this process is killed when the thread that started it ends, however that happens:
+/// for one whose own threads may all be in somebody's function. Where the system has no such thing
+/// it does nothing.
+void end_with_parent();
+
 /// What spawn_options::path takes to run the file that this process runs, even where that was
 /// replaced meanwhile. Of use as long as the process lives.
 std::string program_of(std::uint32_t process);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +56,8 @@ std::string own_life() {
   if (place.empty() || start == 0) return {};
   return place + std::to_string(getpid()) + '-' + std::to_string(start);
 }
+
+void end_with_parent() { (void)prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 bool life_has_ended(const std::string& life) {
   std::string place = place_of_life();

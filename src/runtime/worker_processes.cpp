@@ -162,6 +162,7 @@ result<std::vector<std::string>> environment_of(const runtime_env& env) {
 namespace {
 
 result<int> work() {
+  ports::end_with_parent();  // where its agent dies while a call runs, nobody reads the socket
   BEAMLET_TRY_VOID(detail::check_registry());
   sched::scheduler_options options;
   BEAMLET_TRY(auto port, ports::make_uv_port());

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <sys/socket.h>
@@ -27,7 +29,7 @@ using boxes::fellow;
 using boxes::who_serves;
 
 int endless_on_box(int) {
-  for (;;) usleep(1000);
+  for (;;) pause();
 }
 std::vector<int> doubled(const std::vector<int>& all) {
   std::vector<int> made;
@@ -35,7 +37,16 @@ std::vector<int> doubled(const std::vector<int>& all) {
   return made;
 }
 std::int64_t size_on_box(const tensor& t) { return static_cast<std::int64_t>(t.elements()); }
+int endless_after_note(std::string file) {
+  std::FILE* note = std::fopen(file.c_str(), "w");
+  if (note == nullptr) return 1;
+  std::fprintf(note, "%d", static_cast<int>(getpid()));
+  std::fclose(note);
+  std::filesystem::rename(file, file + ".done");
+  for (;;) pause();
+}
 BEAMLET_REMOTE(endless_on_box);
+BEAMLET_REMOTE(endless_after_note);
 BEAMLET_REMOTE(size_on_box);
 BEAMLET_REMOTE(doubled);
 
@@ -144,6 +155,22 @@ TEST_CASE("when the agent dies its sessions are told, and the next runtime start
   CHECK(*rt.get(rt.task([] { return 3; }).remote()) == 3);
   runtime fresh = attach("killed");
   CHECK(agent_of(fresh) != agent);
+}
+
+TEST_CASE("a worker process ends with its agent, whatever it runs") {
+  runtime rt = attach("orphans");
+  int agent = agent_of(rt);
+  std::string file = node::box_folder() + "/.note";
+  auto running = rt.task(endless_after_note).options(apart).remote(file);
+  while (!std::filesystem::exists(file + ".done")) std::this_thread::yield();
+  int worker = 0;
+  std::FILE* note = std::fopen((file + ".done").c_str(), "r");
+  REQUIRE(note != nullptr);
+  CHECK(std::fscanf(note, "%d", &worker) == 1);
+  std::fclose(note);
+  REQUIRE(kill(agent, SIGKILL) == 0);
+  CHECK(rt.get(running).error().code() == errc::agent_lost);
+  boxes::wait_for_end(worker);
 }
 
 TEST_CASE("an agent ends when nobody has been attached for its time, and leaves no name") {
