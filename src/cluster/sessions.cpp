@@ -131,9 +131,11 @@ void node_state::said(std::uint32_t from, wire::name_actor&& m) {
     tell_mentioning(from, wire::named{.ticket = m.ticket, .actor = actor, .why = std::move(why)});
   };
   const names::key name{std::move(m.space), std::move(m.name)};
-  if (object_id taken = names_.find(name); !taken.is_null())
+  object_id taken = names_.find(name);
+  // Before it is made nobody but its maker could call it.
+  if (!m.create && !actors_.contains(taken)) return answer({}, errc::not_found);
+  if (!taken.is_null())
     return answer(taken, m.create && taken != m.actor ? error(errc::already_exists) : error());
-  if (!m.create) return answer({}, errc::not_found);
   if (name.first.size() > limits_.name_bytes_max || name.second.size() > limits_.name_bytes_max)
     return answer({}, limit_error(errc::too_large, "name_bytes_max", limits_.name_bytes_max));
   if (names_.size() >= limits_.names_max)

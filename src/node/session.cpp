@@ -44,6 +44,31 @@ std::uint64_t siphash(const std::array<std::uint64_t, 2>& key, std::uint64_t wor
   rounds(4);
   return a ^ b ^ c ^ d;
 }
+
+/// An answer that its asker waits for. Whoever reads brings it, the asker itself perhaps.
+template <class T>
+struct awaited {
+  std::atomic<std::uint32_t> is_here{0};
+  const std::uint64_t waiter = ports::thread::current_id();
+  std::optional<result<T>> what;
+
+  void come(result<T> answer) {
+    what.emplace(std::move(answer));
+    is_here.store(1, std::memory_order_release);
+    if (ports::thread::current_id() != waiter) ports::wake_one(is_here);
+  }
+  /// `take_back`: true when the question was still open, and nobody will answer it now.
+  template <class TakeBack>
+  result<T> wait(session_books& b, base::time_ns until_ns, TakeBack&& take_back) {
+    if (!b.wait(is_here, 0, time_after(until_ns, b.grace_ns)) && take_back()) {
+      std::lock_guard hold(b.lock);
+      return b.is_dead() ? b.dead : link_error(errc::timeout, "the agent did not answer in time");
+    }
+    // Another thread is about to answer, if it has not.
+    while (is_here.load(std::memory_order_acquire) == 0) ports::wait_on(is_here, 0, b.slice_ns);
+    return std::move(*what);
+  }
+};
 }  // namespace
 
 session::session(session_host& host) : books_(std::make_shared<session_books>(host)) {}
@@ -210,28 +235,12 @@ bool session::abandon(std::uint64_t ticket) {
 
 result<std::vector<arrived>> session::fetch(std::span<const object_id> objects,
                                             std::uint8_t urgency, base::time_ns timeout_ns) {
-  struct answer {
-    std::atomic<std::uint32_t> is_here{0};
-    const std::uint64_t waiter = ports::thread::current_id();
-    std::optional<result<std::vector<arrived>>> what;
-  };
-  session_books& b = *books_;
-  base::time_ns until_ns = time_after(b.now_ns(), timeout_ns);
-  auto box = std::make_shared<answer>();
+  base::time_ns until_ns = time_after(books_->now_ns(), timeout_ns);
+  auto box = std::make_shared<awaited<std::vector<arrived>>>();
   std::uint64_t ticket =
-      require(objects, urgency, until_ns, [box](result<std::vector<arrived>> what) {
-        box->what.emplace(std::move(what));
-        box->is_here.store(1, std::memory_order_release);
-        if (ports::thread::current_id() != box->waiter) ports::wake_one(box->is_here);
-      });
-  if (!b.wait(box->is_here, 0, time_after(until_ns, b.grace_ns)) && abandon(ticket)) {
-    std::lock_guard hold(b.lock);
-    return b.is_dead() ? b.dead : link_error(errc::timeout, "the agent did not answer in time");
-  }
-  // Another thread is about to answer, if it has not.
-  while (box->is_here.load(std::memory_order_acquire) == 0)
-    ports::wait_on(box->is_here, 0, b.slice_ns);
-  return std::move(*box->what);
+      require(objects, urgency, until_ns,
+              [box](result<std::vector<arrived>> what) { box->come(std::move(what)); });
+  return box->wait(*books_, until_ns, [&] { return abandon(ticket); });
 }
 
 // -- memory
@@ -309,8 +318,9 @@ void session::end_actor(const object_id& actor, bool kill) {
   books_->post(wire::end_actor{actor, kill});
 }
 
-void session::name_actor(const std::string& space, const std::string& name, const object_id& actor,
-                         bool create, std::function<void(object_id, error)> then) {
+std::uint64_t session::name_actor(const std::string& space, const std::string& name,
+                                  const object_id& actor, bool create,
+                                  std::function<void(object_id, error)> then) {
   session_books& b = *books_;
   result<void> sent;
   {
@@ -321,10 +331,27 @@ void session::name_actor(const std::string& space, const std::string& name, cons
                : link_error(errc::queue_full, "too many names were asked for (requests_max)");
     if (sent.has_value()) {
       b.names_asked[ticket] = std::move(then);
-      return;
+      return ticket;
     }
   }
   then({}, sent.error());
+  return 0;
+}
+
+result<object_id> session::ask_name(const std::string& space, const std::string& name,
+                                    const object_id& actor, bool create, base::time_ns timeout_ns) {
+  base::time_ns until_ns = time_after(books_->now_ns(), timeout_ns);
+  auto box = std::make_shared<awaited<object_id>>();
+  std::uint64_t ticket =
+      name_actor(space, name, actor, create, [this, box](object_id id, error why) {
+        if (why.code() == errc::ok) return box->come(id);
+        if (!id.is_null()) let_go(id);
+        box->come(std::move(why));
+      });
+  return box->wait(*books_, until_ns, [&] {
+    std::lock_guard hold(books_->lock);
+    return !books_->names_asked.extract(ticket).empty();  // a later answer is let go of
+  });
 }
 
 }  // namespace node

@@ -90,10 +90,10 @@ struct session_options {
 
 struct session_books;
 
-/// Thread: any, unless it says otherwise.   Blocks: never, but for `open`, `allocate` and `fetch`.
-/// Those must not be called from a host's function, nor from a `fetched`.
-/// REQUIRES of all but `open`, `close` and the destructor: open() has returned, and no thread is
-/// inside when the destructor begins.
+/// Thread: any, unless it says otherwise.   Blocks: never, but for `open`, `allocate`, `fetch` and
+/// `ask_name`. Those must not be called from a host's function, nor from a `fetched`. REQUIRES of
+/// all but `open`, `close` and the destructor: open() has returned, and no thread is inside when
+/// the destructor begins.
 ///
 /// After the agent is lost every request is answered with errc::agent_lost and everything else
 /// does nothing; values that arrived and blocks stay usable memory. What the agent does not take
@@ -182,8 +182,14 @@ class session final : public agent_messages {
   void done(const object_id& task, std::uint32_t attempt, std::vector<made> results);
   void end_actor(const object_id& actor, bool kill);
   /// `then` runs as that of require(). The id that it gets, unless null, is counted once for it.
-  void name_actor(const std::string& space, const std::string& name, const object_id& actor,
-                  bool create, std::function<void(object_id, error)> then);
+  std::uint64_t name_actor(const std::string& space, const std::string& name,
+                           const object_id& actor, bool create,
+                           std::function<void(object_id, error)> then);
+  /// The same, waiting for the answer: the actor, counted once for the caller.
+  ///
+  /// Blocks: yes.   Errors: what the agent says (not_found, already_exists), timeout, agent_lost.
+  result<object_id> ask_name(const std::string& space, const std::string& name,
+                             const object_id& actor, bool create, base::time_ns timeout_ns);
 
   void on_message(wire::to_session message, ports::descriptor segment) override;
   void on_lost(const error& why) override;

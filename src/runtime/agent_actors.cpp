@@ -21,8 +21,8 @@ namespace {
 /// The agent hands over a few calls at a time only; none is refused here.
 constexpr std::uint32_t hosted_mailbox = sched::mailbox_capacity_max;
 
-error actor_error(errc code, const char* sentence) {
-  return error(code, error_layer::runtime, {sentence, "", "", ""});
+error actor_error(errc code, std::string sentence) {
+  return error(code, error_layer::runtime, {std::move(sentence), "", "", ""});
 }
 }  // namespace
 
@@ -46,12 +46,12 @@ result<object_id> publish_handle(writer& out, sched::actor_core& a) {
 }
 
 result<sched::actor_core*> adopt_handle(reader& in, const object_id& id,
-                                        const sched::actor_type& type, sched::actor_maker make) {
+                                        const sched::actor_type& type) {
   auto* context = static_cast<sched::codec_context*>(in.context());
   if (context == nullptr || context->outside == nullptr)
     return actor_error(errc::stopped,
                        "an actor's handle can be decoded only while its runtime runs");
-  BEAMLET_TRY(auto* core, context->outside->adopt_actor(*context->home, id, make));
+  BEAMLET_TRY(auto* core, context->outside->adopt_actor(*context->home, id, type));
   if (core->type == &type) return core;
   sched::drop_handle(*core);
   return actor_error(errc::invalid_argument, "the handle is of another type of actor");
@@ -92,24 +92,72 @@ result<void> agent_engine::address(sched::cell& x, sched::actor_core& a, wire::c
     return {};
   }
   call.kind = wire::call_kind::create_actor;
-  call.actor = session_->mint();
+  auto named = actors_.find(&a);
+  call.actor = named != actors_.end() ? named->second.id : session_->mint();
   call.options.restarts = makes->restarts;
   call.options.retries = makes->call_retries;
   call.options.detached = makes->detached;
   call.options.concurrency = makes->concurrency;
-  know(a, call.actor);
+  if (named == actors_.end()) know(a, call.actor);
   return {};
 }
 
 /// One that was not sent leaves no gap in the order, and an actor that was not asked for no id.
 void agent_engine::addressed(sched::actor_core& a, wire::call_kind kind, bool sent) {
   object_id id;
-  if (kind == wire::call_kind::create_actor) {
-    if (!sent) forget_actor(a, id);
-    return;
-  }
+  if (kind == wire::call_kind::create_actor) return made(a, sent);
   std::lock_guard hold(lock_);
   if (auto at = actors_.find(&a); sent && at != actors_.end()) ++at->second.sequence;
+}
+
+/// The creation counts the id once more than its name has done.
+void agent_engine::made(sched::actor_core& a, bool sent) {
+  object_id id;
+  bool was_named = false;
+  {
+    std::lock_guard hold(lock_);
+    auto at = actors_.find(&a);
+    if (at == actors_.end()) return;
+    id = at->second.id;
+    was_named = !std::exchange(at->second.is_made, true);
+  }
+  if (!sent) forget_actor(a, id);
+  if (was_named) session_->let_go(id);
+}
+
+result<void> agent_engine::name_actor(sched::actor_core& a, std::string_view space,
+                                      std::string_view name) {
+  BEAMLET_TRY(auto id, ask_name(space, name, session_->mint(), true));
+  std::lock_guard hold(lock_);
+  know(a, id);
+  actors_.at(&a).is_made = false;
+  return {};
+}
+
+result<sched::actor_core*> agent_engine::find_actor(sched::scheduler& home, std::string_view space,
+                                                    std::string_view name,
+                                                    const sched::actor_type& type) {
+  auto id = ask_name(space, name, {}, false);
+  if (!id.has_value() && id.error().code() == errc::not_found) return nullptr;
+  if (!id.has_value()) return std::move(id).error();
+  auto found = adopt_actor(home, *id, type);
+  session_->let_go(*id);
+  return found;
+}
+
+result<object_id> agent_engine::ask_name(std::string_view space, std::string_view name,
+                                         const object_id& actor, bool create) {
+  constexpr base::time_ns name_wait_ns = 60'000'000'000;
+  if (!may_wait_here())
+    return actor_error(
+        errc::would_deadlock,
+        "who tells of an end cannot wait for the agent: names are asked for in tasks");
+  auto asked =
+      session_->ask_name(std::string(space), std::string(name), actor, create, name_wait_ns);
+  if (asked.has_value() || asked.error().code() != errc::already_exists) return asked;
+  return actor_error(errc::already_exists, "another program of the box has an actor named '" +
+                                               std::string(name) +
+                                               "' (get_if_exists takes that one)");
 }
 
 result<object_id> agent_engine::publish_actor(sched::actor_core& a) {
@@ -123,13 +171,13 @@ result<object_id> agent_engine::publish_actor(sched::actor_core& a) {
 }
 
 result<sched::actor_core*> agent_engine::adopt_actor(sched::scheduler& home, const object_id& id,
-                                                     sched::actor_maker make) {
+                                                     const sched::actor_type& type) {
   std::lock_guard hold(lock_);
   if (no_more_.code() != errc::ok) return no_more_;
   auto [at, end] = actor_cores_.equal_range(id);
   for (; at != end; ++at)
     if (sched::try_add_handle(*at->second)) return at->second;
-  sched::actor_core* a = make(&home);
+  sched::actor_core* a = type.make(&home);
   if (a == nullptr) return error(errc::no_memory, error_layer::runtime);
   sched::actor_options options;
   options.away = true;
@@ -155,7 +203,7 @@ void agent_engine::leave_actor(sched::actor_core& a, bool kill) {
   {
     std::lock_guard hold(lock_);
     auto at = actors_.find(&a);
-    if (at == actors_.end()) return;
+    if (at == actors_.end() || !at->second.is_made) return;
     id = at->second.id;
   }
   session_->end_actor(id, true);

@@ -57,7 +57,12 @@ class agent_engine final : public sched::engine,
   bool may_wait_here() const override;
   result<object_id> publish_actor(sched::actor_core& a) override;
   result<sched::actor_core*> adopt_actor(sched::scheduler& home, const object_id& id,
-                                         sched::actor_maker make) override;
+                                         const sched::actor_type& type) override;
+  result<void> name_actor(sched::actor_core& a, std::string_view space,
+                          std::string_view name) override;
+  result<sched::actor_core*> find_actor(sched::scheduler& home, std::string_view space,
+                                        std::string_view name,
+                                        const sched::actor_type& type) override;
   void leave_actor(sched::actor_core& a, bool kill) override;
   void cancel_all() override;
   void end() override;
@@ -94,6 +99,7 @@ class agent_engine final : public sched::engine,
   struct known_actor {
     object_id id;                            // counted once
     std::uint64_t caller = 0, sequence = 0;  // of the next call
+    bool is_made = true;                     // else it has its name, and will be made
   };
 
   static sched::outside* opaque(record* r) noexcept { return reinterpret_cast<sched::outside*>(r); }
@@ -111,6 +117,9 @@ class agent_engine final : public sched::engine,
   result<void> address(sched::cell& x, sched::actor_core& a, wire::call& call);
   void addressed(sched::actor_core& a, wire::call_kind kind, bool sent);
   void know(sched::actor_core& a, const object_id& id);
+  void made(sched::actor_core& a, bool sent);
+  result<object_id> ask_name(std::string_view space, std::string_view name, const object_id& actor,
+                             bool create);
   bool forget_actor(sched::actor_core& a, object_id& id);
   void actors_lost(const object_id& actor, const error& why);
   result<sched::cell*> make_for(const registration& found, const wire::call& what,

@@ -249,6 +249,10 @@ result<sched::actor_core*> find_named(sched::context& here, std::string_view nam
       here, name_space, name,
       [](void* user, sched::actor_core* a) { *static_cast<sched::actor_core**>(user) = a; },
       &found);
+  sched::engine* out = here.home().outside.load(std::memory_order_acquire);
+  if (found == nullptr && out != nullptr) {
+    BEAMLET_TRY(found, out->find_actor(here.home(), name_space, name, type));
+  }
   if (found == nullptr || found->type == &type) return found;
   std::string actual(found->type->name);
   sched::drop_handle(*found);

@@ -99,8 +99,16 @@ bool leave_through_engine(context& here, cell& x) noexcept {
 result<object_id> engine::publish_actor(actor_core&) {
   return error(errc::unsupported, error_layer::sched);
 }
-result<actor_core*> engine::adopt_actor(scheduler&, const object_id&, actor_maker) {
+result<actor_core*> engine::adopt_actor(scheduler&, const object_id&, const actor_type&) {
   return error(errc::unsupported, error_layer::sched);
+}
+
+result<void> engine::name_actor(actor_core&, std::string_view, std::string_view) {
+  return error(errc::unsupported, error_layer::sched);
+}
+result<actor_core*> engine::find_actor(scheduler&, std::string_view, std::string_view,
+                                       const actor_type&) {
+  return nullptr;
 }
 
 void leave_isolated(context& here, cell& x) noexcept {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Actors' names, and the list of all actors. Names are an asynchronous interface from the start:
-// the agent and the cluster will answer behind it.
+// Actors' names, and the list of all actors. A name of an actor that is `away` is taken at its
+// agent as well, where other programs and worker processes find it.
 
 #include <algorithm>
 
+#include "beamlet/sched/engine.hpp"
 #include "sched/actor_extra.hpp"
 #include "sched/internal.hpp"
 #include "sched/no_throw.hpp"
@@ -73,8 +74,16 @@ result<void> take_options(scheduler& home, actor_core& a, const actor_options& o
 result<void> open_actor(context& here, actor_core& a, const actor_options& options) {
   scheduler& home = here.home();
   BEAMLET_TRY_VOID(take_options(home, a, options));
-  if (!options.name.empty())
+  if (!options.name.empty()) {
     BEAMLET_TRY_VOID(name_actor(here, a, options.name_space, options.name));
+    auto taken = a.away ? home.outside.load(std::memory_order_acquire)
+                              ->name_actor(a, options.name_space, options.name)
+                        : result<void>();
+    if (!taken.has_value()) {
+      release_name(a);
+      return taken;
+    }
+  }
   list_actor(home, a);
   return {};
 }

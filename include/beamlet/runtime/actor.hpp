@@ -123,7 +123,7 @@ void make_orphan(sched::actor_core& a, error why) noexcept;
 /// of a call), those of sched::engine.
 result<object_id> publish_handle(writer& out, sched::actor_core& a);
 result<sched::actor_core*> adopt_handle(reader& in, const object_id& id,
-                                        const sched::actor_type& type, sched::actor_maker make);
+                                        const sched::actor_type& type);
 /// A counted handle of the named actor with this state, or null. Error: the name belongs to another
 /// type.
 result<sched::actor_core*> find_named(sched::context& here, std::string_view name_space,
@@ -223,11 +223,7 @@ struct codec<actor_handle<T>> {
     auto id = detail::decode_value<object_id>(in);
     if (!in.ok()) return in.failure();
     if (id->is_null()) return actor_handle<T>();
-    BEAMLET_TRY(auto* core,
-                detail::adopt_handle(in, *id, detail::actor_block<T>::described(),
-                                     [](sched::scheduler* home) noexcept -> sched::actor_core* {
-                                       return detail::actor_block<T>::make(home);
-                                     }));
+    BEAMLET_TRY(auto* core, detail::adopt_handle(in, *id, detail::actor_block<T>::described()));
     return actor_handle<T>::adopt(core);
   }
   static void name(std::string& out) {

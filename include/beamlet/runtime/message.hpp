@@ -44,9 +44,10 @@ struct actor_block final : sched::actor_core {
   }
   static const sched::actor_type& described() noexcept {
     static constexpr sched::actor_type only{destroy_state, destroy_memory, reentrant,
-                                            sched::spelled_type<T>()};
+                                            sched::spelled_type<T>(), make_core};
     return only;
   }
+  static sched::actor_core* make_core(sched::scheduler* home) noexcept { return make(home); }
   static constexpr sched::cell_ops table{.enter = sched::enter_actor,
                                          .run = nullptr,
                                          .unready = nullptr,

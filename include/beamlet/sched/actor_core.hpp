@@ -40,6 +40,8 @@ struct actor_type {
   void (*destroy_memory)(actor_core& self) noexcept;
   bool reentrant;
   std::string_view name;
+  /// One without a state, as a handle of an actor that lives elsewhere needs it. Null: no memory.
+  actor_core* (*make)(scheduler* home) noexcept = nullptr;
 };
 
 /// What only some actors need; made on first use.

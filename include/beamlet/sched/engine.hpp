@@ -2,8 +2,8 @@
 #pragma once
 
 // How cells meet the world beyond the process. `sched` declares it, later layers implement it: the
-// agent's, the cluster's, Ray's; in the tests one that publishes everything. An engine never blocks
-// and never waits: it seals cells, so that get, wait and countdowns exist once.
+// agent's, the cluster's, Ray's; in the tests one that publishes everything. An engine does not
+// block unless a function says so: it seals cells, so that get, wait and countdowns exist once.
 
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/id.hpp>
@@ -13,11 +13,14 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
+
+struct actor_type;
 
 /// A task or a call to an actor that leaves this process: the registered function and its encoded
 /// arguments. Refs among them are written as ids and listed. Its options are the cell's.
@@ -34,9 +37,6 @@ struct exported_call {
 
 /// Makes a cell of one type: pending, one reference. Null: no memory.
 using cell_maker = cell* (*)(scheduler& home) noexcept;
-
-/// An actor without a state, with one handle, for one that lives elsewhere. Null: no memory.
-using actor_maker = actor_core* (*)(scheduler* home) noexcept;
 
 /// Everything beyond this process. Any thread; where an actor's mailbox is full and its policy is
 /// `block`, `submit` may wait as a local call would.
@@ -69,9 +69,17 @@ class engine {
   /// The id under which others find an actor.
   /// Errors: unsupported (it lives in this process), and why it has ended.
   virtual result<object_id> publish_actor(actor_core& a);
-  /// A handle came in: one more of the actor that is known here, or of what `make` makes.
+  /// A handle came in: one more of the actor that is known here, or of a new core.
   /// Errors: no_memory, stopped; unsupported where handles do not travel.
-  virtual result<actor_core*> adopt_actor(scheduler& home, const object_id& id, actor_maker make);
+  virtual result<actor_core*> adopt_actor(scheduler& home, const object_id& id,
+                                          const actor_type& type);
+  /// Takes a name for an actor that is `away` and about to be made.   Blocks: until the agent
+  /// answers. Errors: already_exists, those of the agent; unsupported where names do not leave the
+  /// process.
+  virtual result<void> name_actor(actor_core& a, std::string_view space, std::string_view name);
+  /// A handle of who has the name elsewhere; null: nobody.   Blocks: until the agent answers.
+  virtual result<actor_core*> find_actor(scheduler& home, std::string_view space,
+                                         std::string_view name, const actor_type& type);
   /// An actor that is `away` ends, or is not used from here any more.
   virtual void leave_actor(actor_core& a, bool kill) { (void)a, (void)kill; }
   /// The runtime ends: what is still elsewhere comes back at once, as errc::stopped.

@@ -50,6 +50,20 @@ BEAMLET_REMOTE(endless_after_note);
 BEAMLET_REMOTE(size_on_box);
 BEAMLET_REMOTE(doubled);
 
+struct tally {
+  explicit tally(int first) : all(first) {}
+  int add(int by) { return all += by; }
+  std::vector<ref<int>> keep(ref<int> one) {
+    kept.push_back(one);
+    return kept;
+  }
+  int all;
+  std::vector<ref<int>> kept;
+};
+BEAMLET_REMOTE(beamlet::constructor<tally(int)>);
+BEAMLET_REMOTE(&tally::add);
+BEAMLET_REMOTE(&tally::keep);
+
 constexpr std::uint64_t fellow_bytes = boxes::fellow_elements * sizeof(float);
 const task_options apart{.isolation = isolation::process};
 
@@ -81,6 +95,57 @@ TEST_CASE("large values go to worker processes of a box and come back") {
   auto made = rt.get(rt.task(doubled).options(apart).remote(rt.put(all)));
   REQUIRE(made.has_value());
   CHECK(*made == std::vector<int>(all.size(), 42));
+}
+
+TEST_CASE("an actor's name is known to all programs of its box") {
+  runtime one = attach("names"), two = attach("names"), other = attach("apart");
+  actor_options named{.name = "tally", .isolation = isolation::process};
+  auto made = one.actor<tally>().options(named).remote(10);
+  auto found = two.get_actor<tally>("tally");
+  REQUIRE(found.has_value());
+  CHECK(two.get(found->call(&tally::add, 1)).value() == 11);
+  CHECK(one.get(made.call(&tally::add, 1)).value() == 12);
+  CHECK(other.get_actor<tally>("tally").error().code() == errc::not_found);
+
+  auto refused = two.actor<tally>().options(named).remote(1);
+  CHECK(two.get(refused.call(&tally::add, 1)).error().code() == errc::already_exists);
+  named.get_if_exists = true;
+  auto same = two.actor<tally>().options(named).remote(1);
+  CHECK(two.get(same.call(&tally::add, 1)).value() == 13);
+}
+
+TEST_CASE("refs go from program to program through an actor that both know") {
+  runtime one = attach("refs"), two = attach("refs");
+  auto shelf =
+      one.actor<tally>().options({.name = "shelf", .isolation = isolation::process}).remote(0);
+  auto kept = one.get(shelf.call(&tally::keep, one.put(42)));
+  REQUIRE(kept.has_value());
+  auto there = two.get_actor<tally>("shelf");
+  REQUIRE(there.has_value());
+  auto both = two.get(there->call(&tally::keep, two.put(43)));
+  REQUIRE(both.has_value());
+  REQUIRE(both->size() == 2);
+  CHECK(two.get(both->at(0)).value() == 42);
+  CHECK(two.get(both->at(1)).value() == 43);
+}
+
+TEST_CASE("a detached actor outlives its program, another one ends with it") {
+  runtime stays = attach("lives");
+  {
+    runtime leaves = attach("lives");
+    for (const char* name : {"stays", "goes"}) {
+      actor_options options{.name = name, .isolation = isolation::process};
+      if (*name == 's') options.lifetime = lifetime::detached;
+      auto made = leaves.actor<tally>().options(options).remote(1);
+      CHECK(leaves.get(made.call(&tally::add, 1)).value() == 2);
+    }
+  }
+  auto found = stays.get_actor<tally>("stays");
+  REQUIRE(found.has_value());
+  CHECK(stays.get(found->call(&tally::add, 1)).value() == 3);
+  while (stays.get_actor<tally>("goes").has_value()) std::this_thread::yield();
+  stays.kill(*found);
+  while (stays.get_actor<tally>("stays").has_value()) std::this_thread::yield();
 }
 
 TEST_CASE("programs that start one box at the same time end at one agent") {
