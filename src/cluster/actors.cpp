@@ -28,6 +28,7 @@ void node_state::create_actor(const task& t) {
   a.restarts_left = c.options.restarts;
   a.holds_arguments = a.restarts_left != 0;
   if (a.holds_arguments) hold_arguments(c);
+  answer_early(c.actor, error());
 }
 
 // The creating call has ended well. An idle actor holds no cpu, everything else for life.
@@ -201,7 +202,7 @@ void node_state::end_now(const object_id& actor_id, error why, bool kill) {
   if (a.at == actor::state::ended) return;
   a.at = actor::state::ended;
   a.why = std::move(why);
-  names_.drop(actor_id);
+  drop_name(actor_id);
   std::uint32_t host = std::exchange(a.session, 0);
   if (auto t = tasks_.find(a.creation.task);
       t != tasks_.end() && t->second.at == task::state::running)

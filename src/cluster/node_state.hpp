@@ -81,6 +81,8 @@ class node_state {
   void said(std::uint32_t from, wire::hold&& m);
   void said(std::uint32_t from, wire::release&& m);
   void said(std::uint32_t from, wire::name_actor&& m);
+  void answer_early(const object_id& actor, const error& why);
+  void drop_name(const object_id& actor);
   template <class Message>
   void tell(std::uint32_t to, Message&& message);
   template <class Message>
@@ -196,6 +198,8 @@ class node_state {
   objects objects_;
   lineage lineage_;
   names names_;
+  std::multimap<object_id, std::pair<std::uint32_t, std::uint64_t>>
+      asked_early_;  // session, ticket
   std::map<std::uint32_t, session> sessions_;
   std::map<std::uint64_t, wait> waits_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> deadlines_;  // time, wait

@@ -51,13 +51,14 @@ void node_state::on(session_ended&& e) {
   may_start_ = true;
   const error how = end_of_process(e);
   for (const auto& [ticket, key] : s.tickets) end_wait(key);
+  std::erase_if(asked_early_, [&](const auto& each) { return each.second.first == e.session; });
   // Actors first, so that no call is handed to one that is no more.
   for (const object_id& id : s.actors) restart_or_end(id, how);
   for (const object_id& id : s.serving) worker_died(id, how);
   for (const object_id& id : s.running) worker_died(id, how);
   objects_.end(holder_of(e.session));
   for (const object_id& id : objects_.promised_by(holder_of(e.session))) {
-    names_.drop(id);
+    drop_name(id);
     seal_failed(
         id, cluster_error(errc::object_lost, "the program that was to make the object has ended"));
   }
@@ -132,8 +133,13 @@ void node_state::said(std::uint32_t from, wire::name_actor&& m) {
   };
   const names::key name{std::move(m.space), std::move(m.name)};
   object_id taken = names_.find(name);
-  // Before it is made nobody but its maker could call it.
-  if (!m.create && !actors_.contains(taken)) return answer({}, errc::not_found);
+  if (!m.create && taken.is_null()) return answer({}, errc::not_found);
+  if (!m.create && !actors_.contains(taken)) {  // about to be made: until then nobody can call it
+    if (asked_early_.size() >= limits_.names_max)
+      return answer({}, limit_error(errc::exhausted, "names_max", limits_.names_max));
+    asked_early_.emplace(taken, std::pair(from, m.ticket));
+    return;
+  }
   if (!taken.is_null())
     return answer(taken, m.create && taken != m.actor ? error(errc::already_exists) : error());
   if (name.first.size() > limits_.name_bytes_max || name.second.size() > limits_.name_bytes_max)
@@ -150,6 +156,22 @@ void node_state::said(std::uint32_t from, wire::name_actor&& m) {
   objects_.own(holder_of(from), m.actor);
   names_.take(name, m.actor);
   answer(m.actor, error());
+}
+
+// To who asked for the actor before it was made: it is now, or never will be.
+void node_state::answer_early(const object_id& actor, const error& why) {
+  auto [first, last] = asked_early_.equal_range(actor);
+  for (auto at = first; at != last; ++at) {
+    const object_id known = why.code() == errc::ok ? actor : object_id{};
+    tell_mentioning(at->second.first,
+                    wire::named{.ticket = at->second.second, .actor = known, .why = why});
+  }
+  asked_early_.erase(first, last);
+}
+
+void node_state::drop_name(const object_id& actor) {
+  names_.drop(actor);
+  answer_early(actor, errc::not_found);
 }
 
 // An inline value goes along, but not to whom a message only mentioned the ref: nobody waits for it
@@ -250,7 +272,7 @@ void node_state::on_sealed(const object_id& id) {
 void node_state::on_freed(const object_id& id, object&& what) {
   if (what.stored()) out_->push_back(drop{id});
   lineage_.result_freed(id);
-  names_.drop(id);
+  drop_name(id);
   if (!actors_.contains(id)) return;
   end_now(id, cluster_error(errc::actor_died, "nobody holds the actor any more"), false);
   actors_.erase(id);

@@ -116,6 +116,9 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   if (extra.isolated == nullptr) return out;
   o.where = wire::isolation::process;
   o.environment = extra.isolated->environment;
+  const std::string& space = static_cast<runtime_core*>(home_->facade)->name_space;
+  if (space != default_name_space)
+    o.environment.push_back(std::string(name_space_variable) + '=' + space);
   o.memory_max = extra.isolated->memory_max;
   o.cpu_ms_max = extra.isolated->cpu_ms_max;
   o.calls_max = extra.isolated->calls_max;

@@ -15,8 +15,12 @@ namespace detail {
 
 class agent_engine;
 
+/// Of runtimes that name none, and how worker processes are told of another one.
+inline constexpr char default_name_space[] = "default",
+                      name_space_variable[] = "BEAMLET_NAME_SPACE";
+
 struct runtime_core {
-  std::string name_space;
+  std::string name_space = default_name_space;
   std::uint32_t fork_generation = 0;
   runtime_options options;  // of the start; argv is not kept
   std::mutex agent_lock;

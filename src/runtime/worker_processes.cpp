@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 
 #include "beamlet/base/time.hpp"
 #include "beamlet/runtime/child.hpp"
@@ -172,6 +173,7 @@ result<int> work() {
   if (ports::usable_cpus() > 1) options.loop_looks_ns = detail::look_ns;
   auto core = std::make_unique<detail::runtime_core>();
   core->fork_generation = ports::fork_generation();
+  if (const char* space = std::getenv(detail::name_space_variable)) core->name_space = space;
   // The thread that runs the calls reads the socket between them, and while one of them waits.
   auto engine = std::make_shared<detail::agent_engine>();
   BEAMLET_TRY(auto link, node::connect_child(engine->session()));

@@ -143,6 +143,23 @@ TEST_CASE("a detached actor outlives its program and is found by name until it e
   CHECK(b.told<wire::named>(3).at(0).why == errc::not_found);
 }
 
+TEST_CASE("who asks for a name before its actor is made is answered when it is, or never will be") {
+  for (bool made : {true, false}) {
+    box b;
+    b.open(1, 0);
+    b.open(2);
+    b.open(3, 0);
+    b.say(1, wire::name_actor{1, "space", "faces", b.id(1, 5), true});
+    b.say(3, wire::name_actor{2, "space", "faces", {}, false});
+    CHECK(b.told<wire::named>(3).empty());
+    if (made) b.say(1, wire::submit{creation(b)});
+    else b.end(1);
+    REQUIRE(b.told<wire::named>(3).size() == 1);
+    CHECK(b.told<wire::named>(3)[0].why == (made ? errc::ok : errc::not_found));
+    CHECK(b.told<wire::named>(3)[0].actor == (made ? b.id(1, 5) : object_id{}));
+  }
+}
+
 TEST_CASE("an actor of a dead process starts again, and its retriable calls with it, in order") {
   box b;
   live(b, 1);

@@ -2,6 +2,8 @@
 // Names of actors with isolation = process: their agent knows them, so worker processes do.
 #include "actors.hpp"
 
+#include <thread>
+
 namespace isolated_actors {
 
 int add_to_named(const std::string& name, int by) {
