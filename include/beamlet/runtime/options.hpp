@@ -125,6 +125,8 @@ struct task_options {
 
 /// `.options({...})` of an actor.
 struct actor_options {
+  /// Known in this process; with `isolation = process` on the whole box, and then it is taken
+  /// before `remote` returns, which waits for the agent that long.
   std::string name = {};
   std::optional<std::string> name_space = {};
   bool get_if_exists = false;

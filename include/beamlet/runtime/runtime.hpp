@@ -73,7 +73,10 @@ class runtime_handle {
     return actor_builder<T>(scheduler(), name_space());
   }
   /// The named actor; errc::not_found when there is none, invalid_argument when its state is of
-  /// another type.
+  /// another type. Also one with `isolation = process` of another program on the box, or of the
+  /// program whose worker process this is; it is not known there what type its state has.
+  ///
+  /// Blocks: where no actor of this process has the name, until the agent has answered.
   template <class T>
   result<actor_handle<T>> get_actor(std::string_view name) const {
     return get_actor<T>(name, name_space());
