@@ -62,7 +62,7 @@ TEST_CASE("objects go to disk when memory is short and come back with their byte
   box b;
   auto writer = b.join(), reader = b.join();
   std::uint64_t bytes = 0;
-  SUBCASE("small ones") { bytes = 5'000; }
+  SUBCASE("small ones") { bytes = 20'000; }
   SUBCASE("large ones") { bytes = 300'001; }
   auto all = put_many(b, *writer, static_cast<int>(8 * mib / bytes), bytes);
   CHECK(b.agent->look().store.spilled > 3 * mib);
