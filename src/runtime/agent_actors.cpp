@@ -104,7 +104,6 @@ result<void> agent_engine::address(sched::cell& x, sched::actor_core& a, wire::c
 
 /// One that was not sent leaves no gap in the order, and an actor that was not asked for no id.
 void agent_engine::addressed(sched::actor_core& a, wire::call_kind kind, bool sent) {
-  object_id id;
   if (kind == wire::call_kind::create_actor) return made(a, sent);
   std::lock_guard hold(lock_);
   if (auto at = actors_.find(&a); sent && at != actors_.end()) ++at->second.sequence;
