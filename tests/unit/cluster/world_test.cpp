@@ -11,7 +11,7 @@ TEST_CASE("in any order of events nothing held is freed and nothing is left at t
               told = 0;
   constexpr std::uint64_t worlds = seeds(3000);
   for (std::uint64_t seed = 1; seed <= worlds; ++seed) {
-    world w(seed, {.calls_ahead_max = seed % 3});
+    world w(seed, {.calls_ahead_max = static_cast<std::size_t>(seed % 3)});
     w.run(500);
     CAPTURE(seed);
     REQUIRE_MESSAGE(w.wrong.empty(), w.wrong);
