@@ -20,6 +20,7 @@
 #include "node/box.hpp"
 #include "node/box_status.hpp"
 #include "tests/unit/boxes/fellow.hpp"
+#include "tests/unit/process_end.hpp"
 
 namespace box_tests {
 
@@ -235,7 +236,7 @@ TEST_CASE("a worker process ends with its agent, whatever it runs") {
   std::fclose(note);
   REQUIRE(kill(agent, SIGKILL) == 0);
   CHECK(rt.get(running).error().code() == errc::agent_lost);
-  boxes::wait_for_end(worker);
+  CHECK(ends(worker));
 }
 
 TEST_CASE("an agent ends when nobody has been attached for its time, and leaves no name") {
@@ -245,7 +246,7 @@ TEST_CASE("an agent ends when nobody has been attached for its time, and leaves 
     agent = agent_of(rt);
     CHECK(is_listed("idle"));
   }
-  boxes::wait_for_end(agent);
+  CHECK(ends(agent));
   CHECK_FALSE(is_listed("idle"));
 }
 
@@ -255,7 +256,7 @@ TEST_CASE("an agent that is asked to end does, and tells its sessions") {
   auto running = rt.task(endless_on_box).options(apart).remote(1);
   REQUIRE(kill(agent, SIGTERM) == 0);
   CHECK_FALSE(rt.get(running).has_value());
-  boxes::wait_for_end(agent);
+  CHECK(ends(agent));
 }
 
 TEST_CASE("what a dead agent left at the name is replaced") {

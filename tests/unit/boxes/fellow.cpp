@@ -3,9 +3,6 @@
 
 #include <filesystem>
 
-#include <poll.h>
-#include <sys/syscall.h>
-
 namespace boxes {
 
 using namespace beamlet;
@@ -43,15 +40,6 @@ int be_fellow(const std::string& box) {
   std::fflush(stdout);
   for (char c = 0; read(STDIN_FILENO, &c, 1) > 0;) {}
   return rt.has_value() ? 0 : 2;
-}
-
-void wait_for_end(int process) {
-  constexpr long call_open_process = 434;
-  int opened = static_cast<int>(syscall(call_open_process, process, 0));
-  if (opened < 0) return;
-  pollfd ended{.fd = opened, .events = POLLIN, .revents = 0};
-  while (poll(&ended, 1, -1) != 1) {}
-  close(opened);
 }
 
 }  // namespace boxes

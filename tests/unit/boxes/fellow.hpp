@@ -74,7 +74,4 @@ class fellow {
   beamlet::ports::descriptor to_, from_;
 };
 
-/// Waits until the process is gone.
-void wait_for_end(int process);
-
 }  // namespace boxes

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
+
+#include "tests/unit/process_end.hpp"
 
 namespace isolated_actors {
 
@@ -120,7 +122,7 @@ class gate {
  public:
   int meet(int count) {
     ++here_;
-    while (here_.load() < count) usleep(100);
+    while (here_.load() < count) std::this_thread::yield();
     return here_.load();
   }
   std::string variable(std::string name) {
@@ -194,14 +196,6 @@ inline runtime start(unsigned processes_max = 4) {
 }
 inline const actor_options apart{.isolation = isolation::process};
 
-/// Waits for the end of a process that is not necessarily ours to wait for.
-inline bool ends(int process) {
-  for (int i = 0; i < 20'000; ++i) {
-    if (kill(process, 0) != 0 && errno == ESRCH) return true;
-    usleep(1000);
-  }
-  return false;
-}
 template <class T>
 T value_of(result<T> r) {
   if (!r.has_value()) FAIL(r.error().describe());
