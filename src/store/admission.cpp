@@ -252,11 +252,7 @@ void store::grant_pins(request& r) {
   std::vector<extent> places;
   for (const object_id& id : r.ids) {
     object& x = *find(id);
-    if (!chaos::planted(chaos::bug::unpinned_read)) {
-      ++x.pins;
-      ++s.used.pins;
-      if (++s.pins[id] == 1) s.used.pinned += x.size;
-    }
+    if (!chaos::planted(chaos::bug::unpinned_read)) add_pin(s, x);
     places.push_back({x.home->id, x.offset, x.size});
   }
   forget_request(r);

@@ -71,7 +71,7 @@ void store::leave_memory(object& x) {
   x.carved = x.leased = false;
 }
 
-/// REQUIRES: it is on its segment's clean list.
+/// REQUIRES: it is on its segment's clean list, and nobody reads it silently.
 void store::evict(object& x) {
   leave_memory(x);
   if (x.file != 0) return;
@@ -97,7 +97,7 @@ void store::erase(object& x) {
 }
 
 void store::erase_if_doomed(object& x) {
-  if (x.doomed && !x.is_busy()) erase(x);
+  if (x.doomed && !x.is_busy() && !is_read_silently(x)) erase(x);
   else refile(x);
 }
 
@@ -132,6 +132,29 @@ void store::unpin(session_id id, std::span<const object_id> ids) {
   auto it = sessions_.find(id);
   if (it == sessions_.end()) return;
   for (const object_id& each : ids) take_pins(it->second, each, 1);
+}
+
+void store::add_pin(session& s, object& x) {
+  ++x.pins;
+  ++s.used.pins;
+  if (++s.pins[x.id] == 1) s.used.pinned += x.size;
+}
+
+/// To be asked before its memory is used for something else. True: it is pinned from now on.
+bool store::is_read_silently(object& x) {
+  if (readers_ == nullptr || x.home == nullptr) return false;
+  reading_.clear();
+  readers_->stop(x.id, reading_);
+  for (session_id each : reading_) {
+    auto it = sessions_.find(each);
+    if (it != sessions_.end() && !it->second.ended) add_pin(it->second, x);
+  }
+  if (x.pins > 0) refile(x);
+  return x.pins > 0;
+}
+
+void store::stop_silent_reading(const object_id& id) {
+  if (object* x = find(id)) is_read_silently(*x);
 }
 
 void store::take_pins(session& s, const object_id& id, std::uint32_t count) {

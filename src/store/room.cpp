@@ -135,6 +135,7 @@ bool store::evict_own(session_id owner, std::uint64_t bytes, bool paged, spot& o
       if (x != nullptr && (oldest == nullptr || x->used < oldest->used)) oldest = x;
     }
     if (oldest == nullptr) return false;
+    if (is_read_silently(*oldest)) continue;
     evict(*oldest);
     if (fit(owner, bytes, paged, out)) return true;
   }
@@ -174,11 +175,14 @@ bool store::drain_others(session_id owner, std::uint64_t bytes) {
     chosen.push_back(s);
   }
   if (coming < bytes || segment_trouble_[0].until > now_) return false;
+  bool all_end = true;
   for (segment* s : chosen) {
-    while (object* x = s->clean.oldest()) evict(*x);
-    end(*s);
+    while (object* x = s->clean.oldest())
+      if (!is_read_silently(*x)) evict(*x);
+    if (s->objects.empty()) end(*s);
+    else all_end = false;
   }
-  return true;
+  return all_end || drain_others(owner, bytes);  // what is read is pinned now: once more, without
 }
 
 void store::press(request& r) {

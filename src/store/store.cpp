@@ -18,7 +18,9 @@ error store_error(errc code, std::string message) {
 }
 }  // namespace
 
-store::store(const options& limits) : limits_(limits) { sessions_.try_emplace(shared); }
+store::store(const options& limits, silent_readers* readers) : limits_(limits), readers_(readers) {
+  sessions_.try_emplace(shared);
+}
 store::~store() = default;
 
 void store::advance(base::time_ns now_ns) {
@@ -195,6 +197,7 @@ store::object_usage store::used(const object_id& id) const {
   if (it == objects_.end()) return u;
   u.in_memory = it->second.home != nullptr;
   u.on_disk = it->second.file != 0;
+  if (u.in_memory) u.where = {it->second.home->id, it->second.offset, it->second.size};
   if (it->second.pins == 0) return u;
   for (const auto& [number, s] : sessions_)
     if (auto pinned = s.pins.find(id); pinned != s.pins.end())

@@ -22,6 +22,7 @@
 #include "store/options.hpp"
 #include "store/request.hpp"
 #include "store/segment.hpp"
+#include "store/silent_readers.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -31,7 +32,8 @@ namespace store {
 /// object and 16 per page.
 class store {
  public:
-  explicit store(const options& limits);
+  /// `readers`, unless null, must outlive it.
+  explicit store(const options& limits, silent_readers* readers = nullptr);
   store(const store&) = delete;
   store& operator=(const store&) = delete;
   ~store();
@@ -99,6 +101,8 @@ class store {
   result<void> unlease(session_id session, const extent& where);
   /// Takes one pin of each; what the session has not pinned does nothing.
   void unpin(session_id session, std::span<const object_id> ids);
+  /// Nobody reads it silently any more: who does has a pin now. Unknown: nothing.
+  void stop_silent_reading(const object_id& id);
   /// Nobody holds it. It goes when the last pin does. Dropping what is unknown does nothing.
   void drop(const object_id& id);
   /// Whether this copy must not be lost.   Errors: not_found.
@@ -120,6 +124,7 @@ class store {
   session_usage used(session_id session) const;
   struct object_usage {
     bool in_memory = false, on_disk = false;
+    extent where;  ///< in memory
     std::vector<std::pair<session_id, std::uint32_t>> pins;
   };
   /// Cost: a look into each session's pins, if there are any.
@@ -196,9 +201,13 @@ class store {
   void forget_record(object& x);
   void erase(object& x);
   void erase_if_doomed(object& x);
+  void add_pin(session& s, object& x);
   void take_pins(session& s, const object_id& id, std::uint32_t count);
+  bool is_read_silently(object& x);
 
   const options limits_;
+  silent_readers* const readers_;
+  std::vector<session_id> reading_;  // of is_read_silently(), for its memory
   base::time_ns now_ = 0;
   std::vector<action> actions_;
   std::map<session_id, session> sessions_;

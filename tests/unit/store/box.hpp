@@ -33,7 +33,8 @@ inline std::byte byte_of(const object_id& id, std::uint64_t k) {
 /// The segments' bytes and the disk's, the answers that are still owed, and the faults.
 class box {
  public:
-  explicit box(const st::options& options) : s(options) {}
+  explicit box(const st::options& options, st::silent_readers* readers = nullptr)
+      : s(options, readers) {}
 
   st::store s;
   base::time_ns now = 0;
