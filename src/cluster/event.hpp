@@ -131,6 +131,11 @@ struct drop {
   object_id id;
 };
 
+/// The same of an inline value: whoever shows it may stop.
+struct forget {
+  object_id id;
+};
+
 /// To the store: take back all that the session had leased and not published, and its pins.
 struct reclaim {
   std::uint32_t session = 0;
@@ -155,7 +160,7 @@ struct set_timer {
 };
 
 using action = std::variant<send, adopt, discard, pin_set, cancel_pins, unpin, drop, reclaim,
-                            need_worker, kill_worker, set_timer>;
+                            need_worker, kill_worker, set_timer, forget>;
 using actions = std::vector<action>;
 
 }  // namespace cluster

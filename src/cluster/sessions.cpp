@@ -271,6 +271,7 @@ void node_state::on_sealed(const object_id& id) {
 
 void node_state::on_freed(const object_id& id, object&& what) {
   if (what.stored()) out_->push_back(drop{id});
+  else if (what.what == object::state::sealed && !what.failed()) out_->push_back(forget{id});
   lineage_.result_freed(id);
   drop_name(id);
   if (!actors_.contains(id)) return;

@@ -39,7 +39,8 @@ agent::agent(ports::port& port, outer_world& world, agent_options options)
       started_ns_(port.now_ns()),
       logger_(options_.log, options_.log_level),
       state_({.node = options_.node, .boot = options_.boot}, ledger_, names_, options_.limits),
-      store_(options_.store),
+      index_(options_.store.session_pinned_bytes / pin_slots),
+      store_(options_.store, &index_),
       segments_(options_.fallback_folder),
       files_(
           port, *this, [this](const store::extent& where) { return segments_.bytes(where); },
@@ -294,6 +295,11 @@ std::string agent::check() const {
   for (const auto& [number, m] : members_) leases -= m.leases.size();
   if (leases != 0) return "a lease that nobody waits for, or the other way round";
   if (pin_sets != pin_sets_.size()) return "a set of pins that nobody waits for";
+  std::string shown;
+  index_.for_each_stored([&](const object_id& id, const wire::extent& where) {
+    if (store_.used(id).where != where) shown = "the index shows an object where it is not";
+  });
+  if (!shown.empty()) return shown;
   // A session's ended process may still have them mapped, but must not be waited for.
   for (const auto& [number, m] : members_)
     if (m.ended && m.link != nullptr) return "a session has ended, and its link has not";

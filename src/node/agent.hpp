@@ -25,6 +25,7 @@
 #include "cluster/limits.hpp"
 #include "cluster/node_state.hpp"
 #include "node/link.hpp"
+#include "node/object_index.hpp"
 #include "node/segments.hpp"
 #include "node/spill_files.hpp"
 #include "ports/port.hpp"
@@ -157,6 +158,7 @@ class agent final : public link_events, private spill_events {
     bool has_entry = false;  // it may be started as a worker process
     bool open = false;       // said hello
     bool left = false;       // said bye
+    bool has_index = false;  // or could not be given it
     bool process_gone = false;
     bool ended = false;  // node_state and store know
     int signal = 0;
@@ -211,6 +213,7 @@ class agent final : public link_events, private spill_events {
   void carry_out(cluster::cancel_pins&& a);
   void carry_out(cluster::unpin&& a);
   void carry_out(cluster::drop&& a);
+  void carry_out(cluster::forget&& a) { index_.forget(a.id); }
   void carry_out(cluster::reclaim&& a);
   void carry_out(cluster::need_worker&& a);
   void carry_out(cluster::kill_worker&& a);
@@ -230,6 +233,8 @@ class agent final : public link_events, private spill_events {
   void pump_store();
   void tell_here(std::uint32_t to, wire::here&& message);
   void show_segments(std::uint32_t to, const std::vector<wire::object_here>& objects);
+  void show_in_index(std::uint32_t to, const std::vector<wire::object_here>& objects);
+  void give_index(std::uint32_t to, member& m);
   std::uint64_t ask(std::uint32_t session, request what);
   void cancel(std::uint32_t session, std::uint64_t ticket);
   bool take(std::uint32_t session, std::uint64_t ticket, request& out);
@@ -244,6 +249,7 @@ class agent final : public link_events, private spill_events {
   ledger ledger_;
   resource_names names_;
   cluster::node_state state_;
+  object_index index_;
   store::store store_;
   segments segments_;
   spill_files files_;

@@ -45,10 +45,37 @@ void agent::show_segments(std::uint32_t to, const std::vector<wire::object_here>
   }
 }
 
+// Who was given an object once may read it again without asking, and so may all that have it.
+void agent::show_in_index(std::uint32_t to, const std::vector<wire::object_here>& objects) {
+  auto at = members_.find(to);
+  if (at == members_.end() || at->second.link == nullptr) return;
+  for (const wire::object_here& each : objects) {
+    if (!index_.takes(each.what)) continue;
+    if (!std::exchange(at->second.has_index, true)) give_index(to, at->second);
+    const object_id other = index_.in_the_way_of(each.id);
+    if (!other.is_null()) store_.stop_silent_reading(other);
+    index_.show(each.id, each.what);
+  }
+}
+
+void agent::give_index(std::uint32_t to, member& m) {
+  auto opened = index_.open_to(to);
+  if (!opened.has_value())  // it asks for everything, then
+    return logger_.write(log_level::warning, error_layer::node, port_.now_ns(),
+                         "no index: " + opened.error().describe());
+  tell(to, wire::new_segment{.segment = wire::index_segment, .size = sizeof(shared_index)},
+       opened->index);
+  if (m.link == nullptr) return;
+  tell(to,
+       wire::new_segment{.segment = wire::pins_segment, .size = sizeof(pin_page), .writable = true},
+       opened->pins);
+}
+
 // In parts where one message could not hold it: the session has all when it has as many as it asked
 // for.
 void agent::tell_here(std::uint32_t to, wire::here&& message) {
   show_segments(to, message.objects);
+  show_in_index(to, message.objects);
   wire::here part{.ticket = message.ticket, .objects = {}};
   std::size_t bytes = 0;
   for (wire::object_here& each : message.objects) {

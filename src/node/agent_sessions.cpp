@@ -100,6 +100,7 @@ void agent::end(std::uint32_t number, member& m) {
                       .function = {},
                       .cause = m.how},
                      m.signal)});
+  index_.close_to(number);
   store_.session_ended(number);
   segments_.forget(number);
   if (chaos::planted(chaos::bug::early_reuse)) step(cluster::session_gone{.session = number});

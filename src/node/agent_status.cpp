@@ -98,6 +98,9 @@ wire::session_status agent::status_of(std::uint32_t number, const member& m) con
                             .leases = used.leases,
                             .leased = used.leased,
                             .requests = used.requests};
+  const object_index::pins silent = index_.of(number);
+  made.pins += silent.count;
+  made.pinned += silent.bytes;
   auto held = state_.held().held().find({state_.self(), number});
   if (held != state_.held().held().end()) made.held = held->second.size();
   if (const cluster::session* s = state_.find_session(number)) {

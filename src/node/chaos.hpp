@@ -19,6 +19,7 @@ enum class bug : std::uint8_t {
   unseen_place,  ///< a session is told of a place in a segment that it was not given
   lost_unpin,    ///< pins that a session gives back are kept, now and then
   lost_unlease,  ///< some leases, likewise
+  unseen_pins,   ///< memory is used again without a look at what sessions pin silently
 };
 
 #ifdef BEAMLET_CHAOS

@@ -3,12 +3,12 @@
 #include "node/session.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "node/link_error.hpp"
 #include "node/session_books.hpp"
 #include "node/session_keeper.hpp"
+#include "node/siphash.hpp"
 #include "ports/threads.hpp"
 #include "wire/encoding.hpp"
 #include "wire/limits.hpp"
@@ -20,29 +20,6 @@ namespace node {
 namespace {
 base::time_ns time_after(base::time_ns start, base::time_ns span) {
   return span > base::never_ns - start ? base::never_ns : start + span;
-}
-
-/// SipHash-2-4 of one word (J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF",
-/// 2012): who has some ids of a session cannot tell the next one.
-std::uint64_t siphash(const std::array<std::uint64_t, 2>& key, std::uint64_t word) {
-  std::uint64_t a = key[0] ^ 0x736f6d6570736575u, b = key[1] ^ 0x646f72616e646f6du;
-  std::uint64_t c = key[0] ^ 0x6c7967656e657261u, d = key[1] ^ 0x7465646279746573u;
-  auto rounds = [&](int count) {
-    while (count-- > 0) {
-      a += b, b = std::rotl(b, 13) ^ a, a = std::rotl(a, 32);
-      c += d, d = std::rotl(d, 16) ^ c;
-      a += d, d = std::rotl(d, 21) ^ a;
-      c += b, b = std::rotl(b, 17) ^ c, c = std::rotl(c, 32);
-    }
-  };
-  for (std::uint64_t part : {word, std::uint64_t{8} << 56}) {
-    d ^= part;
-    rounds(2);
-    a ^= part;
-  }
-  c ^= 0xff;
-  rounds(4);
-  return a ^ b ^ c ^ d;
 }
 
 /// An answer that its asker waits for. Whoever reads brings it, the asker itself perhaps.
@@ -199,6 +176,10 @@ void session::fulfil(const object_id& id, made value) {
 std::uint64_t session::require(std::span<const object_id> objects, std::uint8_t urgency,
                                base::time_ns deadline_ns, fetched then) {
   session_books& b = *books_;
+  if (auto shown = b.take_shown(objects)) {
+    then(std::move(*shown));
+    return 0;
+  }
   result<void> sent;
   {
     std::lock_guard hold(b.lock);
@@ -235,6 +216,7 @@ bool session::abandon(std::uint64_t ticket) {
 
 result<std::vector<arrived>> session::fetch(std::span<const object_id> objects,
                                             std::uint8_t urgency, base::time_ns timeout_ns) {
+  if (auto shown = books_->take_shown(objects)) return std::move(*shown);
   base::time_ns until_ns = time_after(books_->now_ns(), timeout_ns);
   auto box = std::make_shared<awaited<std::vector<arrived>>>();
   std::uint64_t ticket =

@@ -152,14 +152,16 @@ class session final : public agent_messages {
   // -- values
 
   /// All of them pinned here together, then `then` runs once, on the thread that reads. At once
-  /// here where it cannot be asked: agent_lost, too_large (wire::limits::ids_max), queue_full.
+  /// here where it need not be asked (all of them are held and in the agent's index), or cannot be:
+  /// agent_lost, too_large (wire::limits::ids_max), queue_full.
   /// Errors: also what the agent refuses, as timeout.
   /// Returns a ticket for `abandon`, 0 for one that was answered.
   std::uint64_t require(std::span<const object_id> objects, std::uint8_t urgency,
                         base::time_ns deadline_ns, fetched then);
   /// True: `then` will not run. False: it has run, or is about to.
   bool abandon(std::uint64_t ticket);
-  /// The same for a caller that waits.   Blocks: until the deadline.
+  /// The same for a caller that waits.   Blocks: until the deadline; makes no system call where it
+  /// need not ask.
   /// Errors: as require().
   result<std::vector<arrived>> fetch(std::span<const object_id> objects, std::uint8_t urgency,
                                      base::time_ns timeout_ns);

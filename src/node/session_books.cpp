@@ -94,7 +94,7 @@ void session_books::give_back(const std::optional<wire::extent>& lease) {
 // -- values and memory
 
 /// None: it does not lie in a segment of ours. The mentions are counted by the caller.
-std::optional<arrived> session_books::take(wire::object_here&& object) {
+std::optional<arrived> session_books::take(wire::object_here&& object, std::uint32_t slot) {
   auto kept = std::make_unique<session_keeper>();
   arrived out;
   out.id = kept->id = object.id;
@@ -106,6 +106,7 @@ std::optional<arrived> session_books::take(wire::object_here&& object) {
       return std::nullopt;
     ++at->second.uses;
     kept->pinned = *where;
+    kept->slot = slot;
     out.bytes.data = mapped.data() + where->offset;
     out.bytes.size = where->size;
   } else if (auto* carried = std::get_if<wire::bytes>(&object.what.body)) {
@@ -124,6 +125,20 @@ std::optional<arrived> session_books::take(wire::object_here&& object) {
   return out;
 }
 
+std::optional<arrived> session_books::take_shown(const object_id& id) {
+  if (!refs.retain_held(id)) return std::nullopt;
+  bool owed = false;
+  auto shown = index.find(id, owed);
+  if (shown.has_value()) {
+    auto one = take({id, std::move(shown->what)}, shown->slot);
+    if (one.has_value()) return one;
+    owed = shown->slot != 0 && index.unpin(shown->slot);  // in a segment that is not mapped here
+  }
+  if (owed) unpins.push_back(id);
+  refs.let_go(id);
+  return std::nullopt;
+}
+
 void session_keeper::drop(void* keeper) {
   std::unique_ptr<session_keeper> kept(static_cast<session_keeper*>(keeper));
   session_books& b = *kept->books;
@@ -132,9 +147,11 @@ void session_keeper::drop(void* keeper) {
   b.refs.let_go(kept->id);
   for (const object_id& inner : kept->contained) b.refs.let_go(inner);
   if (kept->pinned.has_value()) {
-    if (!b.is_dead()) {
+    const bool owed = kept->slot == 0 || b.index.unpin(kept->slot);
+    if (owed && !b.is_dead()) {
       b.unpins.push_back(kept->id);
       b.unpinned_bytes += kept->pinned->size;
+      if (kept->slot != 0) b.drain();  // the agent waits for this one
     }
     b.unuse(kept->pinned->segment);
   }
@@ -250,6 +267,23 @@ void session_books::end(error why, bool tell_host) {
   }
   for (auto& [ticket, then] : unnamed) then({}, why);
   if (tell_host) host->on_lost(why);
+}
+
+std::optional<std::vector<arrived>> session_books::take_shown(std::span<const object_id> objects) {
+  std::vector<arrived> got;
+  {
+    std::lock_guard hold(lock);
+    if (is_dead() || objects.empty() || objects.size() > pin_slots) return std::nullopt;
+    got.reserve(objects.size());
+    for (const object_id& id : objects) {
+      auto one = take_shown(id);
+      if (!one.has_value()) break;
+      got.push_back(std::move(*one));
+    }
+  }
+  if (got.size() == objects.size()) return got;
+  session_keeper::drop_all(got);
+  return std::nullopt;
 }
 
 bool session_books::wait(std::atomic<std::uint32_t>& word, std::uint32_t seen,

@@ -12,10 +12,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "node/carver.hpp"
+#include "node/index_reader.hpp"
 #include "node/session.hpp"
 #include "node/session_refs.hpp"
 #include "ports/shared_memory.hpp"
@@ -82,7 +84,9 @@ struct session_books : std::enable_shared_from_this<session_books> {
 
   // -- values and memory, with the lock held
 
-  std::optional<arrived> take(wire::object_here&& object);
+  std::optional<arrived> take(wire::object_here&& object, std::uint32_t slot = 0);
+  /// One that is held and can be read without asking for it.
+  std::optional<arrived> take_shown(const object_id& id);
   std::optional<block> carve(std::uint64_t bytes);
   /// Asks for memory, or does nothing where an answer is awaited that will do.
   result<void> ask_for_lease(lease_request& r, base::time_ns until_ns);
@@ -97,6 +101,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
 
   // -- without the lock
 
+  /// All of them, as they would be answered, without a message; or none: the agent has to be asked.
+  std::optional<std::vector<arrived>> take_shown(std::span<const object_id> objects);
   /// The end: answers everybody, once, with `why` unless another reason came before.
   void end(error why, bool tell_host);
   /// Until `word` is not `seen`, reading where this thread has to. False: the time has passed.
@@ -140,6 +146,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   std::vector<object_id> unpins;
   std::uint64_t unpinned_bytes = 0;
   ref_counts refs;
+  index_reader index;
   std::map<std::uint32_t, segment> segments;
   carver memory;
   std::map<place, kept_block> kept;

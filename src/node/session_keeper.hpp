@@ -19,6 +19,7 @@ struct session_keeper {
   std::vector<object_id> contained;
   std::vector<std::byte> bytes;
   std::optional<wire::extent> pinned;
+  std::uint32_t slot = 0;  ///< of the session's pin page; 0: the agent was asked for the pin
 
   /// Thread: any, without the lock of the books.
   static void drop(void* keeper);

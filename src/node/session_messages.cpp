@@ -183,6 +183,10 @@ void session_books::on(wire::leased&& m) {
 }
 
 void session_books::on(wire::new_segment&& m, ports::descriptor descriptor) {
+  if (index_reader::is_its(m.segment)) {
+    std::lock_guard hold(lock);
+    return index.take(m, descriptor.number());
+  }
   if (!std::in_range<std::size_t>(m.size)) {
     return end(wrong_message("a segment larger than this process can address"), true);
   }

@@ -26,6 +26,13 @@ class ref_counts {
     ++at->second.count;
     return is_new;
   }
+  /// One more, if it is held anyway.
+  bool retain_held(const object_id& id) {
+    auto at = held_.find(id);
+    if (at == held_.end()) return false;
+    ++at->second.count;
+    return true;
+  }
   /// The agent mentioned it, and so counts it as held.
   void mention(const object_id& id) {
     entry& e = held_[id];

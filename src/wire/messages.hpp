@@ -204,11 +204,14 @@ struct leased {
   std::uint64_t ticket = 0;
   extent where;
 };
-struct new_segment {  ///< a descriptor goes with it
-  std::uint32_t segment = 0;
+struct new_segment {          ///< a descriptor goes with it
+  std::uint32_t segment = 0;  ///< or one of the two below
   std::uint64_t size = 0;
   bool writable = false;
 };
+/// What holds no objects: the agent's index, read by all; and where a session says what it reads
+/// (node/index_layout.hpp). A session may do without.
+inline constexpr std::uint32_t index_segment = 0xffffffff, pins_segment = 0xfffffffe;
 struct segment_gone {
   std::uint32_t segment = 0;
 };

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "node/agent.hpp"
+#include "node/index_reader.hpp"
 #include "ports/sim/sim_port.hpp"
 #include "wire/encoding.hpp"
 
@@ -51,6 +52,9 @@ struct client {
   bool tries_to_write = false, could_write = false;  ///< what it is given to read
   std::map<std::uint32_t, ports::mapped_memory> maps;
   std::map<std::uint32_t, bool> writable;
+  node::index_reader index;
+  ports::mapped_memory scribbled;  ///< its pin page once more, where it is to be scribbled over
+  bool scribbles = false;
   std::deque<wire::to_session> heard;
   std::deque<wire::to_agent> outbox;
   std::uint64_t minted = 0;
@@ -87,8 +91,34 @@ struct client {
     return std::nullopt;
   }
 
+  void receive_index(const wire::new_segment& made, int segment) {
+    const auto bytes = static_cast<std::size_t>(made.size);
+    auto map = ports::map_shared_memory(segment, {.bytes = bytes, .writable = true, .file = false});
+    if (made.segment == wire::index_segment) could_write = could_write || map.has_value();
+    else if (scribbles && map.has_value()) scribbled = std::move(*map);
+  }
+  /// Reads an object that it holds without asking; an extent is pinned until unpin().
+  std::optional<node::index_reader::found> read_silently(const object_id& id) {
+    bool owed = false;
+    auto found = index.find(id, owed);
+    if (owed) outbox.push_back(wire::unpin{{id}});
+    const auto* where = found ? std::get_if<wire::extent>(&found->what.body) : nullptr;
+    if (where == nullptr || maps.contains(where->segment)) return found;
+    unpin(id, found->slot);
+    return std::nullopt;
+  }
+  void unpin(const object_id& id, std::uint32_t slot) {
+    if (slot == 0 || index.unpin(slot)) outbox.push_back(wire::unpin{{id}});
+  }
+
   void receive(wire::to_session message, int segment) {
-    if (const auto* made = std::get_if<wire::new_segment>(&message)) {
+    const auto* made = std::get_if<wire::new_segment>(&message);
+    if (made != nullptr && node::index_reader::is_its(made->segment)) {
+      index.take(*made, segment);
+      receive_index(*made, segment);
+      return;
+    }
+    if (made != nullptr) {
       const auto bytes = static_cast<std::size_t>(made->size);
       auto map = ports::map_shared_memory(segment, {.bytes = bytes, .writable = made->writable});
       if (!map.has_value())

@@ -2,9 +2,9 @@
 #pragma once
 
 // A box in one thread: the real agent, real shared memory, a disk that fails, and sessions that
-// publish, require, release, submit, execute, leave and die, all from one seed. Every byte that a
-// session may read is compared with what was written, when it comes and when it is unpinned. The
-// first broken promise is kept in `wrong`.
+// publish, require, read without asking, release, submit, execute, leave and die, all from one
+// seed. Every byte that a session may read is compared with what was written, when it comes and
+// when it is unpinned. The first broken promise is kept in `wrong`.
 
 #include <algorithm>
 #include <map>
@@ -23,7 +23,12 @@ struct actor_of_world {
   std::vector<object_id> promised;
   std::map<std::uint64_t, std::size_t> asked;  // ticket to how many objects are still to come
   std::map<std::uint64_t, bool> leasing;       // ticket; true: abandoned
-  std::vector<std::pair<object_id, wire::extent>> pinned;
+  struct pin {
+    object_id id;
+    wire::extent where;
+    std::uint32_t slot = 0;  // 0: it asked for it
+  };
+  std::vector<pin> pinned;
   std::vector<wire::extent> leases;  // live ones
   wire::extent free;                 // of the newest lease, not yet carved
   std::vector<wire::execute> running;
@@ -52,7 +57,7 @@ class agent_world final {
   box b;
   std::string wrong;
   std::uint64_t trace = 0;
-  std::size_t reads = 0, deaths = 0, executions = 0, errors = 0;
+  std::size_t reads = 0, silent_reads = 0, deaths = 0, executions = 0, errors = 0;
   std::uint64_t spilled = 0;
 
  private:
@@ -112,10 +117,12 @@ class agent_world final {
   void submit(actor_of_world& s);
   void complete(actor_of_world& s, std::size_t index);
   void unpin(actor_of_world& s, std::size_t index);
+  void read_silently(actor_of_world& s);
   void release(actor_of_world& s, const object_id& id);
   void unlease_all(actor_of_world& s);
   void die(std::uint32_t number, bool at_once);
   void check_bytes(actor_of_world& s, const object_id& id, const wire::extent& where);
+  void check_value(const object_id& id, const wire::bytes& carried);
   void scribble();
   void finish();
 
@@ -163,10 +170,27 @@ inline void agent_world::release(actor_of_world& s, const object_id& id) {
 }
 
 inline void agent_world::unpin(actor_of_world& s, std::size_t index) {
-  auto [id, where] = s.pinned[index];
+  auto [id, where, slot] = s.pinned[index];
   check_bytes(s, id, where);
   s.pinned.erase(s.pinned.begin() + static_cast<std::ptrdiff_t>(index));
-  say(s, wire::unpin{{id}});
+  if (!s.left) s.link->unpin(id, slot);
+}
+
+inline void agent_world::read_silently(actor_of_world& s) {
+  const object_id id = pick_ref(s);
+  auto found = s.link->read_silently(id);
+  if (!found.has_value()) return;
+  ++silent_reads;
+  if (const auto* where = std::get_if<wire::extent>(&found->what.body)) {
+    check_bytes(s, id, *where);
+    s.pinned.push_back({id, *where, found->slot});
+  } else {
+    check_value(id, std::get<wire::bytes>(found->what.body));
+  }
+}
+
+inline void agent_world::check_value(const object_id& id, const wire::bytes& carried) {
+  if (carried.size() != 8 || carried[3] != byte_of(id, 3)) fail("wrong inline bytes");
 }
 
 inline void agent_world::unlease_all(actor_of_world& s) {
@@ -205,7 +229,7 @@ inline void agent_world::complete(actor_of_world& s, std::size_t index) {
 }
 
 inline void agent_world::act(actor_of_world& s) {
-  switch (random_.below(12)) {
+  switch (random_.below(14)) {
     case 0:
     case 1: {
       object_id id = s.link->mint();
@@ -254,6 +278,8 @@ inline void agent_world::act(actor_of_world& s) {
       }
       break;
     case 10: submit(s); break;
+    case 11:
+    case 12: read_silently(s); break;
     default:
       if (!s.running.empty()) complete(s, 0);
   }
@@ -263,9 +289,9 @@ inline void agent_world::hear_objects(actor_of_world& s, std::vector<wire::objec
   for (const wire::object_here& each : objects) {
     if (const auto* where = std::get_if<wire::extent>(&each.what.body)) {
       check_bytes(s, each.id, *where);
-      s.pinned.emplace_back(each.id, *where);
+      s.pinned.push_back({each.id, *where});
     } else if (const auto* carried = std::get_if<wire::bytes>(&each.what.body)) {
-      if (carried->size() != 8 || (*carried)[3] != byte_of(each.id, 3)) fail("wrong inline bytes");
+      check_value(each.id, *carried);
     } else {
       ++errors;
     }

@@ -11,13 +11,14 @@ constexpr std::uint64_t worlds = seeds(200);
 }  // namespace
 
 TEST_CASE("random sessions read right bytes only, and leave nothing") {
-  std::size_t reads = 0, deaths = 0, executions = 0, errors = 0, spilling = 0;
+  std::size_t reads = 0, silent_reads = 0, deaths = 0, executions = 0, errors = 0, spilling = 0;
   for (std::uint64_t seed = 1; seed <= worlds; ++seed) {
     CAPTURE(seed);
     agent_world w(seed);
     w.run(2500);
     CHECK(w.wrong == "");
     reads += w.reads;
+    silent_reads += w.silent_reads;
     deaths += w.deaths;
     executions += w.executions;
     errors += w.errors;
@@ -25,6 +26,7 @@ TEST_CASE("random sessions read right bytes only, and leave nothing") {
   }
   // That it went where it was meant to go.
   CHECK(reads > 50 * worlds);
+  CHECK(silent_reads > 10 * worlds);
   CHECK(deaths > worlds * 5 / 2);
   CHECK(executions > 25 * worlds);
   CHECK(errors > worlds * 5 / 2);

@@ -28,6 +28,9 @@ TEST_CASE("memory that is used too early is found") {
 }
 TEST_CASE("a place without its segment is found") { CHECK(seeds_that_find(bug::unseen_place) > 3); }
 TEST_CASE("pins that are not given back are found") { CHECK(seeds_that_find(bug::lost_unpin) > 3); }
+TEST_CASE("memory that is used again although a session reads it silently is found") {
+  CHECK(seeds_that_find(bug::unseen_pins) > 3);
+}
 TEST_CASE("a lease that is not given back is found") {
   CHECK(seeds_that_find(bug::lost_unlease) > 3);
 }

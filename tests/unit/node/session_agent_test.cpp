@@ -4,12 +4,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include <unistd.h>
 
 #include "../ports/in_child.hpp"
+#include "../ports/scratch_folder.hpp"
 #include "node/agent_thread.hpp"
 #include "ports/threads.hpp"
 #include "session_box.hpp"
@@ -21,12 +24,17 @@ constexpr std::uint64_t mib = std::uint64_t{1} << 20, very_long = 600 * second;
 
 /// An agent's thread with room for three segments of 8 MiB, and two sessions of it.
 struct real_box {
-  real_box() : one(first), two(second_host) {
+  explicit real_box(const std::string& spill_folder = {}) : one(first), two(second_host) {
     node::agent_thread_options options;
     options.agent.node = 7;
     options.agent.store.memory_bytes = 24 * mib;
     options.agent.store.segment_bytes = 8 * mib;
     options.agent.store.shared_bytes = 0;
+    options.agent.spill_folder = spill_folder;
+    if (!spill_folder.empty()) {
+      options.agent.store.shared_bytes = 4 * mib;
+      options.agent.store.spill_bytes = 1024 * mib;
+    }
     auto started = node::agent_thread::start(std::move(options));
     REQUIRE(started.has_value());
     agent = std::move(*started);
@@ -57,18 +65,28 @@ struct real_box {
     }
   }
   beamlet::store::usage used() {
-    std::atomic<std::uint32_t> is_done{0};
     beamlet::store::usage found;
+    on_agent([&](node::agent& a) {
+      CHECK(a.check() == "");
+      found = a.look().store;
+    });
+    return found;
+  }
+  std::uint64_t heard() {
+    std::uint64_t found = 0;
+    on_agent([&](node::agent& a) { found = a.heard(); });
+    return found;
+  }
+  void on_agent(const std::function<void(node::agent&)>& what) {
+    std::atomic<std::uint32_t> is_done{0};
     REQUIRE(agent
                 ->post([&](node::agent& a) {
-                  CHECK(a.check() == "");
-                  found = a.look().store;
+                  what(a);
                   is_done = 1;
                   ports::wake_one(is_done);
                 })
                 .has_value());
     while (is_done == 0) ports::wait_on(is_done, 0, very_long);
-    return found;
   }
   static object_id put(node::session& from, std::uint64_t bytes, int mark) {
     object_id id = from.mint();
@@ -113,6 +131,107 @@ TEST_CASE("what one session puts the other reads, and nothing is left when both 
   CHECK(used.objects == 0);
   CHECK(used.published == 0);
   CHECK(used.pinned == 0);
+}
+
+TEST_CASE("a value that came once is read again without a message") {
+  real_box b;
+  const object_id id = real_box::put(b.one, 5000, 3);
+  b.two.retain(id);
+  std::vector<object_id> both{id, id};
+  for (bool asks : {true, false}) {
+    b.settle();
+    const std::uint64_t before = b.heard();
+    auto kept = b.two.fetch(both, 0, very_long);
+    REQUIRE(kept.has_value());
+    for (int i = 0; i < 100; ++i) {
+      auto got = b.two.fetch(std::vector{id}, 0, very_long);
+      REQUIRE(got.has_value());
+      CHECK(got->front().bytes.size == 5000);
+      CHECK(got->front().bytes.data[4999] == std::byte{3});
+      drop(*got);
+    }
+    CHECK((b.heard() - before) == (asks ? 1 : 0));
+    drop(*kept);
+  }
+  b.one.let_go(id);
+  b.two.let_go(id);
+  b.settle();
+  CHECK(b.used().objects == 0);
+}
+
+TEST_CASE("a value that is read without asking keeps its object") {
+  real_box b;
+  const object_id id = real_box::put(b.one, 500'000, 3);
+  b.two.retain(id);
+  for (int i = 0; i < 2; ++i) {
+    auto got = b.two.fetch(std::vector{id}, 0, very_long);
+    REQUIRE(got.has_value());
+    if (i == 0) {
+      drop(*got);
+      continue;
+    }
+    b.one.let_go(id);
+    b.two.let_go(id);  // the value counts it still
+    b.settle();
+    for (int more = 0; more < 100; ++more) b.one.let_go(real_box::put(b.one, 500'000, 4));
+    CHECK((*got)[0].bytes.data[0] == std::byte{3});
+    CHECK((*got)[0].bytes.data[499'999] == std::byte{3});
+    drop(*got);
+  }
+  b.settle();
+  CHECK(b.used().objects == 0);
+  CHECK(b.used().pinned == 0);
+}
+
+TEST_CASE("what is read without asking is whole while it is dropped, spilled and evicted") {
+  scratch_folder folder;
+  real_box b(folder.path());
+  std::mutex lock;
+  std::deque<std::pair<object_id, int>> latest;
+  std::atomic<bool> done{false};
+  std::atomic<int> read{0}, wrong{0};
+  auto reading = [&](unsigned seed) {
+    for (unsigned n = seed; read < 4000; n = n * 1103515245 + 12345) {
+      std::pair<object_id, int> one;
+      {
+        std::lock_guard hold(lock);
+        if (latest.empty()) continue;
+        one = latest[n / 65536 % latest.size()];
+      }
+      b.two.retain(one.first);
+      for (int again = 0; again < 20; ++again) {
+        auto got = b.two.fetch(std::vector{one.first}, 0, very_long);
+        if (!got.has_value() || (*got)[0].why.code() != errc::ok) {  // it was dropped before
+          if (got.has_value()) drop(*got);
+          break;
+        }
+        const auto& bytes = (*got)[0].bytes;
+        for (std::size_t at = 0; at < bytes.size; at += 512)
+          if (bytes.data[at] != static_cast<std::byte>(one.second)) ++wrong;
+        ++read;
+        drop(*got);
+      }
+      b.two.let_go(one.first);
+    }
+    done = true;
+  };
+  std::thread first([&] { reading(1); }), second([&] { reading(2); });
+  for (int mark = 0; !done; ++mark) {
+    const auto bytes = static_cast<std::uint64_t>(1 + mark % 7 * 40'000);
+    const object_id id = real_box::put(b.one, bytes, mark);
+    std::lock_guard hold(lock);
+    latest.emplace_back(id, mark);
+    if (latest.size() < 250) continue;  // more than memory holds
+    b.one.let_go(latest.front().first);
+    latest.pop_front();
+  }
+  first.join();
+  second.join();
+  CHECK(wrong == 0);
+  for (auto& [id, mark] : latest) b.one.let_go(id);
+  b.settle();
+  CHECK(b.used().objects == 0);
+  CHECK(b.used().pinned == 0);
 }
 
 TEST_CASE("a session that keeps idle memory gives it up when another one needs it") {
