@@ -58,17 +58,22 @@ void agent::show_in_index(std::uint32_t to, const std::vector<wire::object_here>
   }
 }
 
+// It can do without: then it asks for everything.
 void agent::give_index(std::uint32_t to, member& m) {
   auto opened = index_.open_to(to);
-  if (!opened.has_value())  // it asks for everything, then
-    return logger_.write(log_level::warning, error_layer::node, port_.now_ns(),
-                         "no index: " + opened.error().describe());
-  tell(to, wire::new_segment{.segment = wire::index_segment, .size = sizeof(shared_index)},
-       opened->index);
-  if (m.link == nullptr) return;
-  tell(to,
-       wire::new_segment{.segment = wire::pins_segment, .size = sizeof(pin_page), .writable = true},
-       opened->pins);
+  result<void> sent;
+  if (!opened.has_value()) {
+    sent = opened.error();
+  } else {
+    const wire::new_segment index{.segment = wire::index_segment, .size = sizeof(shared_index)},
+        pins{.segment = wire::pins_segment, .size = sizeof(pin_page), .writable = true};
+    sent = m.link->send(index, opened->index);
+    if (sent.has_value()) sent = m.link->send(pins, opened->pins);
+  }
+  if (sent.has_value()) return;
+  index_.close_to(to);
+  logger_.write(log_level::warning, error_layer::node, port_.now_ns(),
+                "session " + std::to_string(to) + " has no index: " + sent.error().describe());
 }
 
 // In parts where one message could not hold it: the session has all when it has as many as it asked
