@@ -110,6 +110,8 @@ void agent::advance() {
   }
   for (std::uint32_t late : segments_.take_late(now))
     expel(late, node_error(errc::timeout, "a segment that is gone was not unmapped in time"));
+  for (auto& [number, m] : members_)
+    if (m.runs != 0 && now >= m.told_ran_ns + runs_wait_ns) tell_ran(number, m, 0);
   do {
     pump_store();
   } while (settle_members());
@@ -121,7 +123,8 @@ base::time_ns agent::next_ns() const {
   if (stopped_) return base::never_ns;
   if (!closed_.empty()) return 0;
   base::time_ns next = std::min({timer_ns_, store_.next_ns(), segments_.next_ns()});
-  for (const auto& [number, m] : members_) next = std::min(next, m.due_ns);
+  for (const auto& [number, m] : members_)
+    next = std::min({next, m.due_ns, m.runs != 0 ? m.told_ran_ns + runs_wait_ns : base::never_ns});
   return next;
 }
 
@@ -172,6 +175,7 @@ void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
   m.program = std::move(message.program);
   m.functions_hash = message.functions_hash;
   m.has_entry = message.has_entry;
+  note_life(from, m, "begins");
   store_.session_started(from);
   tell(from, wire::welcome{.node = options_.node,
                            .boot = options_.boot,
@@ -221,7 +225,8 @@ void agent::said(std::uint32_t from, member&, wire::unmapped&& message) {
 }
 
 // What comes now is the end of the connection, and no accident.
-void agent::said(std::uint32_t, member& m, wire::bye&&) {
+void agent::said(std::uint32_t, member& m, wire::bye&& message) {
+  pass_on(m, std::move(message.ran));
   m.left = true;
   m.due_ns = port_.now_ns() + ending_ns_max;
 }

@@ -73,6 +73,7 @@ struct agent_options {
   std::string life;  ///< for has_ended() of later agents, such as process and start; empty: unknown
   log_sink log;
   beamlet::log_level log_level = beamlet::log_level::warning;
+  std::string log_file;  ///< for people who ask: where the log is; empty: nowhere
 };
 
 class agent final : public link_events, private spill_events {
@@ -165,6 +166,10 @@ class agent final : public link_events, private spill_events {
     std::string how;
     base::time_ns due_ns = base::never_ns;          // of what it is waited for next
     std::map<std::uint64_t, std::uint64_t> leases;  // its ticket to ours
+    std::uint32_t serves = 0;                       // of a worker process: the program it ran for
+    std::vector<wire::trace> ran;                   // of a program: what is still to be told to it
+    std::size_t runs = 0;                           // in these
+    base::time_ns told_ran_ns = 0;
 
     bool only_looks() const { return open && functions_hash == 0 && pool == 0; }
   };
@@ -191,6 +196,8 @@ class agent final : public link_events, private spill_events {
   void said(std::uint32_t from, member& m, wire::unmapped&& message);
   void said(std::uint32_t from, member& m, wire::bye&& message);
   void said(std::uint32_t from, member& m, wire::look&& message);
+  void said(std::uint32_t from, member& m, wire::done&& message);
+  void said(std::uint32_t from, member& m, wire::collect&& message);
   void tell(std::uint32_t to, wire::to_session message, int segment = -1);
   void refuse(std::uint32_t to, std::uint64_t ticket, error why);
   error check_hello(const member& m, const wire::hello& message) const;
@@ -199,9 +206,16 @@ class agent final : public link_events, private spill_events {
   wire::session_status status_of(std::uint32_t number, const member& m) const;
   wire::object_status status_of(const object_id& id, const cluster::object& x) const;
 
+  // agent_traces.cpp: what worker processes ran, and for whom.
+  std::uint32_t program_behind(std::uint32_t session) const;
+  void note_call_given(std::uint32_t to, const wire::call& what);
+  void pass_on(const member& from, std::vector<wire::trace> ran);
+  void tell_ran(std::uint32_t to, member& m, std::uint64_t ticket);
+
   // agent_sessions.cpp: how sessions end.
   void expel(std::uint32_t session, error why);
   void close_link(member& m);
+  void note_life(std::uint32_t session, const member& m, const std::string& what) const;
   bool settle_members();
   void end(std::uint32_t number, member& m);
 

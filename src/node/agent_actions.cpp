@@ -26,8 +26,10 @@ object_id first_missing(const store::store& s, const std::vector<object_id>& ids
 
 void agent::carry_out(cluster::send&& a) {
   if (auto* here = std::get_if<wire::here>(&a.what)) return tell_here(a.session, std::move(*here));
-  if (const auto* execute = std::get_if<wire::execute>(&a.what))
+  if (const auto* execute = std::get_if<wire::execute>(&a.what)) {
     show_segments(a.session, execute->objects);
+    note_call_given(a.session, execute->what);
+  }
   tell(a.session, std::move(a.what));
 }
 

@@ -26,6 +26,11 @@ inline constexpr base::time_ns unmap_ns_max = 60'000'000'000;
 /// Calls that one program runs at a time; no program has so many threads.
 inline constexpr std::uint32_t slots_max = 1 << 16;
 
+/// What worker processes ran is told to their program when it is so much, or when so much time has
+/// passed since it was told some; it may ask for it before.
+inline constexpr std::size_t runs_due = 256;
+inline constexpr base::time_ns runs_wait_ns = 10'000'000;
+
 inline constexpr char spill_folder_prefix[] = "beamlet-";
 
 inline error node_error(errc code, std::string message) {

@@ -35,6 +35,9 @@ void agent::process_ended(std::uint32_t session, int signal, std::string how) {
 
 void agent::worker_failed(std::uint64_t pool, error why) {
   refresh_time();
+  if (logger_.enabled(log_level::info))
+    logger_.write(log_level::info, error_layer::node, port_.now_ns(),
+                  "a worker process could not be started: " + why.describe());
   step(cluster::worker_failed{.pool = pool, .why = std::move(why)});
 }
 
@@ -51,6 +54,15 @@ void agent::expel(std::uint32_t session, error why) {
   (void)m.link->send(wire::refused{.ticket = 0, .why = std::move(why), .fatal = true}, -1);
   close_link(m);
   if (m.pool != 0 && !m.process_gone) world_.kill_worker(session);
+}
+
+void agent::note_life(std::uint32_t session, const member& m, const std::string& what) const {
+  if (!logger_.enabled(log_level::info) || m.only_looks()) return;
+  const std::string kind =
+      m.pool != 0 ? "worker process " : "program '" + m.program + "', process ";
+  logger_.write(log_level::info, error_layer::node, port_.now_ns(),
+                "session " + std::to_string(session) + ", " + kind +
+                    std::to_string(m.peer.process) + ": " + what);
 }
 
 void agent::close_link(member& m) {
@@ -89,6 +101,7 @@ bool agent::settle_members() {
 void agent::end(std::uint32_t number, member& m) {
   m.ended = true;
   m.due_ns = base::never_ns;
+  note_life(number, m, m.how.empty() ? "has left" : m.how);
   // node_state first: it takes back what it asked of the store for this session.
   if (m.open) step(cluster::session_ended{.session = number, .signal = m.signal, .how = m.how});
   else if (m.pool != 0)

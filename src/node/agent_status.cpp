@@ -63,7 +63,8 @@ wire::status agent::answer(const wire::look& asked) const {
                    .programs = 0,
                    .workers = 0,
                    .sessions = {},
-                   .listed = {}};
+                   .listed = {},
+                   .log = options_.log_file};
   for (const auto& [number, m] : members_) {
     if (m.only_looks()) continue;
     ++(m.pool != 0 ? all.workers : all.programs);

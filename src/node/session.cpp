@@ -90,12 +90,12 @@ result<void> session::open(std::unique_ptr<agent_link> link, const session_optio
   return link_error(errc::timeout, "the agent did not answer in time");
 }
 
-void session::close() {
+void session::close(std::vector<wire::trace> ran) {
   session_books& b = *books_;
   std::shared_ptr<agent_link> last;
   {
     std::lock_guard hold(b.lock);
-    if (b.link != nullptr) b.post(wire::bye{});
+    if (b.link != nullptr) b.post(wire::bye{std::move(ran)});
     if (!b.is_dead()) b.dead = error(errc::closed, error_layer::node);
     last = std::exchange(b.link, nullptr);
   }
@@ -285,11 +285,12 @@ void session::cancel(const object_id& task, bool force, bool recursive) {
   books_->post(wire::cancel{task, force, recursive});
 }
 
-void session::done(const object_id& task, std::uint32_t attempt, std::vector<made> results) {
+void session::done(const object_id& task, std::uint32_t attempt, std::vector<made> results,
+                   std::vector<wire::trace> ran) {
   session_books& b = *books_;
   std::lock_guard hold(b.lock);
   std::vector<wire::extent> leases;
-  wire::done message{.task = task, .attempt = attempt, .results = {}};
+  wire::done message{.task = task, .attempt = attempt, .results = {}, .ran = std::move(ran)};
   for (made& each : results) message.results.push_back(b.encode(std::move(each), leases));
   b.post(std::move(message));
   for (const wire::extent& lease : leases) b.give_back(lease);
@@ -334,6 +335,30 @@ result<object_id> session::ask_name(const std::string& space, const std::string&
     std::lock_guard hold(books_->lock);
     return !books_->names_asked.extract(ticket).empty();  // a later answer is let go of
   });
+}
+
+result<void> session::collect(base::time_ns timeout_ns) {
+  session_books& b = *books_;
+  auto box = std::make_shared<awaited<bool>>();
+  std::uint64_t ticket = 0;
+  base::time_ns until_ns = 0;
+  {
+    std::lock_guard hold(b.lock);
+    if (b.is_dead()) return b.dead;
+    until_ns = time_after(b.now_ns(), timeout_ns);
+    ticket = ++b.tickets;
+    BEAMLET_TRY_VOID(b.ask(wire::collect{ticket}));
+    b.collecting[ticket] = [box](error why) {
+      if (why.code() == errc::ok) box->come(true);
+      else box->come(std::move(why));
+    };
+  }
+  auto answer = box->wait(b, until_ns, [&] {
+    std::lock_guard hold(b.lock);
+    return !b.collecting.extract(ticket).empty();
+  });
+  if (answer.has_value()) return {};
+  return std::move(answer).error();
 }
 
 }  // namespace node

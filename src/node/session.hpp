@@ -65,6 +65,8 @@ class session_host {
   /// came along; the host drops it.
   virtual void on_sealed(const object_id& id, const error& why, std::optional<arrived> value) = 0;
   virtual void on_actor_ended(const object_id& actor, const error& why) = 0;
+  /// What ran for this program in worker processes.
+  virtual void on_ran(std::vector<wire::trace> ran) { (void)ran; }
   /// Drop what can be dropped. The session has given back its unused leases already.
   virtual void on_pressure(std::uint64_t bytes) = 0;
   virtual void on_drain() = 0;
@@ -90,10 +92,10 @@ struct session_options {
 
 struct session_books;
 
-/// Thread: any, unless it says otherwise.   Blocks: never, but for `open`, `allocate`, `fetch` and
-/// `ask_name`. Those must not be called from a host's function, nor from a `fetched`. REQUIRES of
-/// all but `open`, `close` and the destructor: open() has returned, and no thread is inside when
-/// the destructor begins.
+/// Thread: any, unless it says otherwise.   Blocks: never, but for `open`, `allocate`, `fetch`,
+/// `ask_name` and `collect`. Those must not be called from a host's function, nor from a `fetched`.
+/// REQUIRES of all but `open`, `close` and the destructor: open() has returned, and no thread is
+/// inside when the destructor begins.
 ///
 /// After the agent is lost every request is answered with errc::agent_lost and everything else
 /// does nothing; values that arrived and blocks stay usable memory. What the agent does not take
@@ -118,10 +120,11 @@ class session final : public agent_messages {
   /// Errors: agent_lost, timeout, what the agent refused; the session is of no use then.
   result<void> open(std::unique_ptr<agent_link> link, const session_options& options,
                     base::time_ns timeout_ns);
-  /// Says bye and lets go of the link. Requests are answered with errc::closed from now on.
+  /// Says bye, with what ran since the last `done`, and lets go of the link. Requests are answered
+  /// with errc::closed from now on.
   ///
   /// REQUIRES: not in a call of the host or of a `fetched`.
-  void close();
+  void close(std::vector<wire::trace> ran = {});
   /// Reads what has come, where this thread is the one that has to; nothing in a call of the host.
   void look();
   bool lost() const;
@@ -181,7 +184,13 @@ class session final : public agent_messages {
   /// Errors: agent_lost, queue_full, too_large; nothing was counted then.
   result<void> submit(wire::call call);
   void cancel(const object_id& task, bool force, bool recursive);
-  void done(const object_id& task, std::uint32_t attempt, std::vector<made> results);
+  /// `ran`: one or none, what ran here since the last one.
+  void done(const object_id& task, std::uint32_t attempt, std::vector<made> results,
+            std::vector<wire::trace> ran = {});
+  /// All that worker processes have told so far has been given to `on_ran` when this returns.
+  ///
+  /// Blocks: yes.   Errors: timeout, agent_lost, queue_full.
+  result<void> collect(base::time_ns timeout_ns);
   void end_actor(const object_id& actor, bool kill);
   /// `then` runs as that of require(). The id that it gets, unless null, is counted once for it.
   std::uint64_t name_actor(const std::string& space, const std::string& name,

@@ -125,6 +125,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void on(wire::actor_ended&& m);
   void on(wire::drain&& m);
   void on(wire::status&&) {}  // nobody here asks for it
+  void on(wire::traced&& m);
 
   std::atomic<std::uint64_t> told{0};  // the thread that hands over what came; 0: none
   const std::uint32_t generation = ports::fork_generation();
@@ -155,6 +156,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   std::map<std::uint64_t, request> requests;
   std::map<std::uint64_t, lease_request*> leases_asked;  // on the stacks of those who wait
   std::map<std::uint64_t, named_then> names_asked;
+  std::map<std::uint64_t, std::function<void(error)>> collecting;
 };
 
 }  // namespace node

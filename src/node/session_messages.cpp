@@ -89,6 +89,7 @@ void session_books::on(wire::refused&& m) {
   }
   auto asked = requests.extract(m.ticket);
   auto named = names_asked.extract(m.ticket);
+  auto collected = collecting.extract(m.ticket);
   if (auto at = leases_asked.find(m.ticket); at != leases_asked.end()) {
     at->second->why = std::move(m.why);
     at->second->answered = true;
@@ -101,6 +102,8 @@ void session_books::on(wire::refused&& m) {
     asked.mapped().then(std::move(m.why));
   } else if (!named.empty()) {
     named.mapped()({}, std::move(m.why));
+  } else if (!collected.empty()) {
+    collected.mapped()(std::move(m.why));
   }
 }
 
@@ -271,6 +274,14 @@ void session_books::on(wire::named&& m) {
 void session_books::on(wire::actor_ended&& m) { host->on_actor_ended(m.actor, m.why); }
 
 void session_books::on(wire::drain&&) { host->on_drain(); }
+
+void session_books::on(wire::traced&& m) {
+  if (!m.ran.empty()) host->on_ran(std::move(m.ran));
+  std::unique_lock hold(lock);
+  auto asked = collecting.extract(m.ticket);
+  hold.unlock();
+  if (!asked.empty()) asked.mapped()({});
+}
 
 }  // namespace node
 }  // namespace BEAMLET_ABI

@@ -107,6 +107,7 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   o.name = extra.name;
   o.urgency = static_cast<std::uint8_t>(extra.urgency);
   o.deadline_ns = extra.deadline_ns;
+  o.traced = home_->traces.load(std::memory_order_relaxed);
   if (extra.needs.empty() && call.actor == nullptr) o.needs.push_back({"cpu", amount_per_unit});
   {
     std::lock_guard hold(home_->ledger_lock);
@@ -116,9 +117,11 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   if (extra.isolated == nullptr) return out;
   o.where = wire::isolation::process;
   o.environment = extra.isolated->environment;
-  const std::string& space = static_cast<runtime_core*>(home_->facade)->name_space;
-  if (space != default_name_space)
-    o.environment.push_back(std::string(name_space_variable) + '=' + space);
+  const auto& core = *static_cast<runtime_core*>(home_->facade);
+  if (core.name_space != default_name_space)
+    o.environment.push_back(std::string(name_space_variable) + '=' + core.name_space);
+  if (!core.folder.empty())
+    o.environment.push_back(std::string(folder_variable) + '=' + core.folder);
   o.memory_max = extra.isolated->memory_max;
   o.cpu_ms_max = extra.isolated->cpu_ms_max;
   o.calls_max = extra.isolated->calls_max;
@@ -148,6 +151,7 @@ void agent_engine::submit(sched::cell& x, sched::exported_call call) {
 /// which the value is fetched. All under the lock: who cancels finds the call sent, or not at all.
 result<void> agent_engine::send_call(sched::cell& x, wire::call call) {
   flight f{.of = &x, .task = call.task};
+  if (call.options.traced) f.since_ns = home_->port->now_ns();
   bool cancelled = false;
   {
     std::lock_guard hold(lock_);
@@ -203,6 +207,7 @@ void agent_engine::on_sealed(const object_id& id, const error& why,
     if (value.has_value() && value->bytes.drop != nullptr) value->bytes.drop(value->bytes.keeper);
     return;
   }
+  note_end(f, why.code() != errc::ok);
   if (why.code() != errc::ok) {
     if (f.fetched) session_->let_go(id);
     return sched::come_back(*f.of, why);
@@ -225,6 +230,7 @@ void agent_engine::fetch_result(const object_id& id) {
     }
     sched::cell* x = f.of;
     session_->let_go(id);
+    note_end(f, !came.has_value() || came->front().why.code() != errc::ok);
     if (!came.has_value()) return sched::come_back(*x, std::move(came).error());
     node::arrived& value = came->front();
     if (value.why.code() == errc::ok) return sched::come_back(*x, value.bytes);
@@ -293,7 +299,9 @@ void agent_engine::cancel_all() {
 }
 
 void agent_engine::end() {
-  session_->close();
+  // What the last calls ran is on its way, and the timeline may be written later.
+  if (home_->options.timeline_events != 0 && !home_->options.traces_on_demand) collect_runs();
+  session_->close(ran_here());
   if (at_end_) at_end_();
 }
 
@@ -371,8 +379,11 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
     return session_->done(what.task, what.attempt, std::move(failed));
   }
   sched::cell& copy = **made;
+  home_->traces.store(what.options.traced, std::memory_order_relaxed);
   sched::cell_extra* extra = sched::extra_of(copy);
   if (extra != nullptr) {
+    if (!what.options.name.empty())
+      copy.function = sched::named_function(*sched::find_context(*home_), what.options.name);
     extra->name = what.options.name;
     extra->attempt = what.attempt;
     extra->deadline_ns = what.options.deadline_ns;
@@ -394,7 +405,7 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
     std::vector<node::made> results;
     results.push_back(engine.value_of(sealed));
     engine.after_call(me->kind, me->actor, results.front().why.code() != errc::ok);
-    engine.session_->done(me->task, me->attempt, std::move(results));
+    engine.session_->done(me->task, me->attempt, std::move(results), engine.ran_here());
     sealed.release();
   };
   e->target = sched::waiter::to_listener(*e);

@@ -44,6 +44,9 @@ class agent_engine final : public sched::engine,
   void at_end(std::function<void()> then) { at_end_ = std::move(then); }
   /// Of a worker process: waits until it is to end.   Blocks: yes.
   void wait_for_end();
+  /// What worker processes have told so far goes into the timeline.
+  /// Blocks: a second at most; not at all on the thread that reads.
+  void collect_runs();
 
   // -- sched::engine
   object_id publish(sched::cell& x) override;
@@ -73,6 +76,7 @@ class agent_engine final : public sched::engine,
   void on_sealed(const object_id& id, const error& why,
                  std::optional<node::arrived> value) override;
   void on_actor_ended(const object_id& actor, const error& why) override;
+  void on_ran(std::vector<wire::trace> ran) override;
   void on_pressure(std::uint64_t bytes) override;
   void on_drain() override;
   void on_lost(const error& why) override;
@@ -92,6 +96,7 @@ class agent_engine final : public sched::engine,
     sched::cell* of = nullptr;  // the queue's reference
     object_id task;
     bool fetched = false;  // its id is not the cell's: bytes cannot be asked for later
+    base::time_ns since_ns = 0;
   };
 
   using flights = std::unordered_map<object_id, flight, object_id_hash>;
@@ -127,6 +132,8 @@ class agent_engine final : public sched::engine,
   void drop_hosted(const object_id& actor);
   void after_call(wire::call_kind kind, const object_id& actor, bool failed);
   void fetch_result(const object_id& id);
+  std::vector<wire::trace> ran_here();  // agent_traces.cpp
+  void note_end(const flight& f, bool failed);
   void adopted(std::uint64_t number, result<std::vector<node::arrived>> came);
   flights close_out(const error& why);
   bool take_flight(const object_id& result, flight& out);
@@ -152,6 +159,7 @@ class agent_engine final : public sched::engine,
   std::unordered_map<object_id, execution*, object_id_hash> running_;         // by task
   std::unordered_map<const void*, std::string> names_;
   std::unordered_map<std::string, const registration*> functions_;
+  std::mutex taking_runs_;
   std::atomic<base::time_ns> looks_at_ns_{0};
   std::atomic<std::uint32_t> ended_{0};
 };

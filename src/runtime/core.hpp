@@ -18,9 +18,12 @@ class agent_engine;
 /// Of runtimes that name none, and how worker processes are told of another one.
 inline constexpr char default_name_space[] = "default",
                       name_space_variable[] = "BEAMLET_NAME_SPACE";
+/// How worker processes of a box are told the working directory of their program.
+inline constexpr char folder_variable[] = "BEAMLET_FOLDER";
 
 struct runtime_core {
   std::string name_space = default_name_space;
+  std::string folder;  // where worker processes of a box are to be; empty: where they begin
   std::uint32_t fork_generation = 0;
   runtime_options options;  // of the start; argv is not kept
   std::mutex agent_lock;

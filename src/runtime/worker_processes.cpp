@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include "beamlet/base/time.hpp"
 #include "beamlet/runtime/child.hpp"
@@ -25,7 +27,8 @@ namespace detail {
 namespace {
 
 constexpr base::time_ns open_wait_ns = 10'000'000'000;
-constexpr base::time_ns look_ns = 20'000;  // about as long as a thread takes to be woken
+constexpr base::time_ns look_ns = 20'000;             // about as long as a thread takes to be woken
+constexpr std::size_t worker_timeline_events = 1024;  // kept until they are told, with each result
 
 node::agent_thread_options agent_options_of(sched::scheduler& home, const runtime_options& o) {
   node::agent_thread_options made;
@@ -74,13 +77,20 @@ result<void> start_agent(runtime_core& core) {
   return {};
 }
 
+/// The agent is not where this program is.
+std::string absolute_path(const std::string& path) {
+  std::error_code failed;
+  auto made = std::filesystem::absolute(path, failed);
+  return failed ? path : made.string();
+}
+
 node::box_order box_order_of(const runtime_options& o) {
   node::box_order made;
-  made.folder = node::box_folder();
+  made.folder = absolute_path(node::box_folder());
   made.name = o.box;
   made.resources = o.resources;
   made.memory_bytes = o.object_store_memory;
-  made.spill_folder = o.spill_folder;
+  if (!o.spill_folder.empty()) made.spill_folder = absolute_path(o.spill_folder);
   made.spill_bytes = o.spill_bytes_max;
   made.workers_max = o.worker_processes_max;
   made.idle_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, o.box_idle.count()));
@@ -114,6 +124,8 @@ result<void> attach_box(runtime_core& core) {
                  {"a runtime that is simulated or has an engine of its own cannot attach to a box",
                   "", "", ""});
   constexpr base::time_ns pause_ns_min = 1'000'000, pause_ns_max = 50'000'000;
+  std::error_code gone;
+  core.folder = std::filesystem::current_path(gone).string();
   const base::time_ns until_ns = core.home->port->now_ns() + open_wait_ns;
   for (base::time_ns pause_ns = pause_ns_min;; pause_ns = std::min(2 * pause_ns, pause_ns_max)) {
     auto done = attach_once(core, box);
@@ -170,10 +182,16 @@ result<int> work() {
   ports::port& loop = *port;
   options.port = port.get();
   options.thread_name = "beamlet-worker";
+  options.timeline_events = detail::worker_timeline_events;
+  options.traces_on_demand = true;
   if (ports::usable_cpus() > 1) options.loop_looks_ns = detail::look_ns;
   auto core = std::make_unique<detail::runtime_core>();
   core->fork_generation = ports::fork_generation();
   if (const char* space = std::getenv(detail::name_space_variable)) core->name_space = space;
+  if (const char* folder = std::getenv(detail::folder_variable)) {
+    std::error_code gone;  // then it stays where its agent is
+    std::filesystem::current_path(core->folder = folder, gone);
+  }
   // The thread that runs the calls reads the socket between them, and while one of them waits.
   auto engine = std::make_shared<detail::agent_engine>();
   BEAMLET_TRY(auto link, node::connect_child(engine->session()));

@@ -145,10 +145,13 @@ std::uint32_t named_function(context& here, std::string_view name) noexcept {
   std::uint32_t index = 0;
   try_allocate([&] {
     std::lock_guard hold(home.functions_lock);
-    auto [at, fresh] =
-        home.function_by_name.try_emplace(std::string(name), home.function_names.size());
-    index = at->second;
-    if (fresh) home.function_names.emplace_back(name);
+    std::string wanted(name);
+    auto known = home.function_by_name.find(wanted);
+    if (known != home.function_by_name.end()) return void(index = known->second);
+    if (home.function_names.size() >= functions_max) return;  // somebody names every single call
+    home.function_names.push_back(wanted);
+    index = static_cast<std::uint32_t>(home.function_names.size() - 1);
+    home.function_by_name.emplace(std::move(wanted), index);
   });
   return index;
 }

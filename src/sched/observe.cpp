@@ -2,6 +2,8 @@
 #include "beamlet/sched/observe.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "sched/actor_extra.hpp"
 #include "sched/statistics.hpp"
@@ -14,6 +16,21 @@ namespace sched {
 namespace {
 
 constexpr std::size_t listed_max = 200;  // of each kind: a dump is read by people
+
+/// What other processes ran they name by its name, which may be that of a function here: the one
+/// that was called has the samples of both.
+void fold_samples(std::vector<function_stats>& all, std::vector<std::uint64_t>& sampled) {
+  std::unordered_map<std::string_view, std::size_t> called;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i].calls != 0) called.try_emplace(all[i].name, i);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].calls != 0 || all[i].samples == 0) continue;
+    auto to = called.find(all[i].name);
+    if (to == called.end()) continue;
+    all[to->second].samples += all[i].samples;
+    sampled[to->second] += sampled[i];
+  }
+}
 
 void add_functions(runtime_stats& s, scheduler& home) {
   std::vector<std::uint64_t> sampled;
@@ -33,6 +50,7 @@ void add_functions(runtime_stats& s, scheduler& home) {
       sampled[i] += table[i].sampled_ns.load(std::memory_order_relaxed);
     }
   });
+  fold_samples(s.functions, sampled);
   for (std::size_t i = 0; i < sampled.size(); ++i)
     if (auto& f = s.functions[i]; f.samples != 0)
       f.mean_us = static_cast<double>(sampled[i]) / 1000 / static_cast<double>(f.samples);

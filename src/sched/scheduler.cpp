@@ -49,6 +49,7 @@ scheduler::scheduler(scheduler_options wanted, std::unique_ptr<ports::port> the_
   if (solo) options.spare_threads_max = 0;
   if (options.stack_bytes == 0) options.stack_bytes = stack_default;
   start_ns = port->now_ns();
+  traces = options.timeline_events != 0 && !options.traces_on_demand;
   unsigned slots = workers_wanted + options.spare_threads_max + (solo ? 0 : helpers_max);
   for (unsigned i = 0; i < slots; ++i) {
     workers.push_back(std::make_unique<worker>(*this, i, i >= workers_wanted));

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,6 +23,7 @@
 #include "ports/threads.hpp"
 #include "sched/deque.hpp"
 #include "sched/queue.hpp"
+#include "sched/timeline.hpp"
 #include "sched/timers.hpp"
 
 namespace beamlet {
@@ -222,6 +224,10 @@ class scheduler final : public scheduler_face {
   std::unordered_map<const void*, std::uint32_t> function_by_key;
   std::unordered_map<std::string, std::uint32_t> function_by_name;
   std::vector<std::string> function_names{"other"};
+
+  // what ran in other processes (timeline.cpp): the newest, `timeline_events` in all
+  std::mutex elsewhere_lock;
+  std::deque<run_elsewhere> elsewhere;
 
   // actors and coroutines, for stop and dump
   std::mutex actors_lock;

@@ -52,7 +52,8 @@ BEAMLET_TABLE(call_options, BEAMLET_FIELD(name, limits::name_bytes_max),
               BEAMLET_FIELD(where, isolation::process),
               BEAMLET_FIELD(environment, limits::environment_max, limits::environment_bytes_max),
               BEAMLET_FIELD(memory_max), BEAMLET_FIELD(cpu_ms_max), BEAMLET_FIELD(calls_max),
-              BEAMLET_FIELD(restarts), BEAMLET_FIELD(detached), BEAMLET_FIELD(concurrency));
+              BEAMLET_FIELD(restarts), BEAMLET_FIELD(detached), BEAMLET_FIELD(concurrency),
+              BEAMLET_FIELD(traced));
 BEAMLET_TABLE(call, BEAMLET_FIELD(task), BEAMLET_FIELD(actor),
               BEAMLET_FIELD(kind, call_kind::actor_call),
               BEAMLET_FIELD(function, limits::function_bytes_max), BEAMLET_FIELD(caller),
@@ -60,6 +61,11 @@ BEAMLET_TABLE(call, BEAMLET_FIELD(task), BEAMLET_FIELD(actor),
               BEAMLET_FIELD(arguments, limits::arguments_max),
               BEAMLET_FIELD(results, limits::arguments_max), BEAMLET_FIELD(options),
               BEAMLET_FIELD(parent));
+BEAMLET_TABLE(run, BEAMLET_FIELD(start_ns), BEAMLET_FIELD(duration_ns), BEAMLET_FIELD(function),
+              BEAMLET_FIELD(thread));
+BEAMLET_TABLE(trace, BEAMLET_FIELD(process),
+              BEAMLET_FIELD(names, limits::trace_runs_max, limits::status_name_bytes_max),
+              BEAMLET_FIELD(runs, limits::trace_runs_max));
 BEAMLET_TABLE(object_here, BEAMLET_FIELD(id), BEAMLET_FIELD(what));
 
 BEAMLET_TABLE(pin_status, BEAMLET_FIELD(session), BEAMLET_FIELD(pins));
@@ -95,15 +101,16 @@ BEAMLET_TABLE(cancel, BEAMLET_FIELD(task), BEAMLET_FIELD(force), BEAMLET_FIELD(r
 BEAMLET_TABLE(lease, BEAMLET_FIELD(ticket), BEAMLET_FIELD(size), BEAMLET_FIELD(deadline_ns));
 BEAMLET_TABLE(unlease, BEAMLET_FIELD(where));
 BEAMLET_TABLE(done, BEAMLET_FIELD(task), BEAMLET_FIELD(attempt),
-              BEAMLET_FIELD(results, limits::arguments_max));
+              BEAMLET_FIELD(results, limits::arguments_max), BEAMLET_FIELD(ran, 1));
 BEAMLET_TABLE(end_actor, BEAMLET_FIELD(actor), BEAMLET_FIELD(kill));
 BEAMLET_TABLE(name_actor, BEAMLET_FIELD(ticket), BEAMLET_FIELD(space, limits::name_bytes_max),
               BEAMLET_FIELD(name, limits::name_bytes_max), BEAMLET_FIELD(actor),
               BEAMLET_FIELD(create));
 BEAMLET_TABLE(mapped, BEAMLET_FIELD(segment));
 BEAMLET_TABLE(unmapped, BEAMLET_FIELD(segment));
-BEAMLET_TABLE(bye);
+BEAMLET_TABLE(bye, BEAMLET_FIELD(ran, 1));
 BEAMLET_TABLE(look, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects_max));
+BEAMLET_TABLE(collect, BEAMLET_FIELD(ticket));
 
 // -- agent to session
 
@@ -129,7 +136,9 @@ BEAMLET_TABLE(status, BEAMLET_FIELD(ticket), BEAMLET_FIELD(process),
               BEAMLET_FIELD(actors), BEAMLET_FIELD(names), BEAMLET_FIELD(waits),
               BEAMLET_FIELD(lineage), BEAMLET_FIELD(programs), BEAMLET_FIELD(workers),
               BEAMLET_FIELD(sessions, limits::status_sessions_max),
-              BEAMLET_FIELD(listed, limits::status_objects_max));
+              BEAMLET_FIELD(listed, limits::status_objects_max),
+              BEAMLET_FIELD(log, limits::name_bytes_max));
+BEAMLET_TABLE(traced, BEAMLET_FIELD(ticket), BEAMLET_FIELD(ran, limits::traces_max));
 
 #undef BEAMLET_FIELD
 #undef BEAMLET_TABLE

@@ -93,6 +93,12 @@ inline const char* fault_of(const sealed& s) noexcept {
                                                         : "a value that is said not to be";
   return s.why.code() == errc::ok ? nullptr : "a value and an error";
 }
+inline const char* fault_of(const trace& t) noexcept {
+  if (t.names.size() > t.runs.size()) return "more names than runs";
+  for (const run& each : t.runs)
+    if (each.function >= t.names.size()) return "a run of a function without a name";
+  return nullptr;
+}
 inline const char* fault_of(const call_options& o) noexcept {
   return o.retries < -1 || o.restarts < -1 ? "less than no retries" : nullptr;
 }

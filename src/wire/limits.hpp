@@ -38,6 +38,11 @@ inline constexpr std::size_t status_objects_max = 4096;
 inline constexpr std::size_t status_pins_max = 64;
 inline constexpr std::size_t status_name_bytes_max = 256;
 
+/// Runs, and names of functions, of one trace; traces of one message. A name is as long as that of
+/// a status.
+inline constexpr std::size_t trace_runs_max = 4096;
+inline constexpr std::size_t traces_max = 512;
+
 /// Environment of a worker process; Linux takes 128 KiB for one string.
 inline constexpr std::size_t environment_max = 1024;
 inline constexpr std::size_t environment_bytes_max = std::size_t{32} << 10;

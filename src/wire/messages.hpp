@@ -13,6 +13,7 @@
 #include "beamlet/base/error.hpp"
 #include "beamlet/base/id.hpp"
 #include "beamlet/base/ledger.hpp"
+#include "wire/trace.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -67,6 +68,7 @@ struct call_options {
   std::int32_t restarts = 0;      ///< of the actor, after its process died; -1: no end
   bool detached = false;          ///< the actor lives on when nobody holds it
   std::uint32_t concurrency = 1;  ///< of the actor: its calls at a time
+  bool traced = false;            ///< every run is to be told, else one in many
 };
 
 enum class call_kind : std::uint8_t { task, create_actor, actor_call };
@@ -143,6 +145,7 @@ struct done {  ///< the end of an `execute`: a value per result
   object_id task;
   std::uint32_t attempt = 0;
   std::vector<value> results;
+  std::vector<trace> ran = {};  ///< one or none: since the process's last word
 };
 struct end_actor {
   object_id actor;
@@ -160,7 +163,9 @@ struct mapped {  ///< the session has mapped its own segment: it may be sealed a
 struct unmapped {  ///< the session no longer maps it
   std::uint32_t segment = 0;
 };
-struct bye {};
+struct bye {
+  std::vector<trace> ran = {};  ///< as that of `done`
+};
 struct look {  ///< answered by `status`
   std::uint64_t ticket = 0;
   std::uint32_t objects_max = 0;  ///< to be listed, the largest first
@@ -168,7 +173,7 @@ struct look {  ///< answered by `status`
 
 using to_agent =
     std::variant<hello, publish, fulfil, hold, release, require, abandon, unpin, submit, cancel,
-                 lease, unlease, done, end_actor, name_actor, mapped, unmapped, bye, look>;
+                 lease, unlease, done, end_actor, name_actor, mapped, unmapped, bye, look, collect>;
 
 // -- agent to session
 //
@@ -284,11 +289,12 @@ struct status {
   std::uint64_t programs = 0, workers = 0;
   std::vector<session_status> sessions;  ///< not more than limits::status_sessions_max
   std::vector<object_status> listed;
+  std::string log;  ///< the file, where the agent keeps one
 };
 
 using to_session =
     std::variant<welcome, refused, sealed, here, leased, new_segment, segment_gone, returned,
-                 execute, abort_call, pressure, named, actor_ended, drain, status>;
+                 execute, abort_call, pressure, named, actor_ended, drain, status, traced>;
 
 }  // namespace wire
 }  // namespace BEAMLET_ABI

@@ -59,7 +59,8 @@ struct runtime_options {
   /// Bytes that cells may take in this process, all runtimes together; past them submissions fail
   /// with no_memory.
   std::size_t memory_max = 0;
-  /// Records kept per thread for `write_timeline`. 0: off.
+  /// Records kept for `write_timeline`: so many per thread, and as many for all worker processes
+  /// together. 0: off.
   std::size_t timeline_events = 0;
   std::string thread_name = "beamlet";
   /// Pins worker i to processor i.

@@ -148,8 +148,15 @@ class runtime_handle {
   runtime_stats stats() const;
   /// Who waits for what, since when. For people.
   std::string dump() const;
-  /// What ran when, as Chrome trace JSON (needs `timeline_events` at start). Errors: io,
-  /// unsupported.
+  /// What ran when, as Chrome trace JSON (needs `timeline_events` at start): this process's
+  /// threads, every worker process that ran calls of this runtime, also those that have ended, and
+  /// each such call from when it left to when it was back. All are on one clock, CLOCK_MONOTONIC,
+  /// which processes of one machine share; 0 is this runtime's start.
+  ///
+  /// A worker process tells what it ran when it ends a call, or orderly ends: of a call that runs
+  /// now there is nothing yet, and one that is killed takes with it what it did in its last calls.
+  /// Blocks: for the agent's answer, a second at most.   Errors: io, unsupported.
+  /// Limits: of what one call runs in its process, the newest 1024 on each thread.
   result<void> write_timeline(const std::string& path) const;
   std::string_view name_space() const noexcept;
   unsigned workers() const noexcept;

@@ -51,6 +51,8 @@ class scheduler_face {
   /// More is queued than `tasks_max` allows; looked at again once per `load_check_every`
   /// submissions.
   std::atomic<bool> full{false};
+  /// Every run is timed, for the timeline, not only one in many.
+  std::atomic<bool> traces{false};
   /// Set once, before anything runs: cells may leave through the engine.
   bool has_engine = false;
   /// Who made it: this_task::runtime() hands it out.

@@ -10,7 +10,7 @@
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 
-/// What one function has cost so far.
+/// What one function has cost so far, here and, for calls from here, in worker processes.
 struct function_stats {
   std::string name;
   std::uint64_t calls = 0, errors = 0;

@@ -50,6 +50,8 @@ struct scheduler_options {
   std::vector<std::pair<std::string, double>> resources;
   double cpus = 0;  ///< of the ledger
   std::size_t timeline_events = 0;
+  /// The timeline keeps samples only, until somebody wants all (scheduler_face::traces).
+  bool traces_on_demand = false;
   void (*thread_hook)(void* user, unsigned index) = nullptr;
   void* thread_hook_user = nullptr;
   bool pin_threads = false;

@@ -128,9 +128,9 @@ TEST_CASE("each message read as every other kind is an error or a message") {
     for (int kind = 0; kind < 256; ++kind) {
       base::store_le(&encoded[4], static_cast<std::uint16_t>(kind));
       CAPTURE(kind);
-      if (kind < 1 || kind > 19) CHECK_FALSE(is_message<to_agent>(encoded));
+      if (kind < 1 || kind > 20) CHECK_FALSE(is_message<to_agent>(encoded));
       else is_message<to_agent>(encoded);
-      if (kind < 129 || kind > 143) CHECK_FALSE(is_message<to_session>(encoded));
+      if (kind < 129 || kind > 144) CHECK_FALSE(is_message<to_session>(encoded));
       else is_message<to_session>(encoded);
     }
   });
@@ -208,6 +208,20 @@ TEST_CASE("a number that no choice has is malformed") {
   encoded = *encode(to_agent(cancel{}));
   encoded[place_of(encoded, root_of(encoded), 1)] = std::byte{2};
   CHECK(fault_of_bytes(encoded) == "message 'cancel', field 'force': is no choice that there is");
+}
+
+TEST_CASE("a run of a function that its trace does not name is malformed") {
+  const trace good{0, {"f"}, {{1, 2, 0, 0}, {3, 4, 0, 0}}};
+  bytes encoded = *encode(to_agent(bye{{good}}));
+  const std::size_t traces = target_of(encoded, place_of(encoded, root_of(encoded), 0));
+  const std::size_t first = target_of(encoded, traces + 4);
+  const std::size_t runs = target_of(encoded, place_of(encoded, first, 2));
+  base::store_le(&encoded[place_of(encoded, target_of(encoded, runs + 8), 2)], std::uint32_t{1});
+  CHECK(fault_of_bytes(encoded) ==
+        "message 'bye', field 'ran': a run of a function without a name");
+  const trace names_only{0, {"f", "g", "h"}, {{}, {}}};
+  CHECK(encode(to_agent(bye{{names_only}})).error() == errc::invalid_argument);
+  CHECK(encode(to_agent(bye{{good, good}})).error() == errc::too_large);
 }
 
 TEST_CASE("a range that wraps around is malformed") {

@@ -54,10 +54,13 @@ auto members(const T& from) {
   } else if constexpr (count == 14) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
-  } else {
-    static_assert(count == 15, "take a struct of this many members apart here");
+  } else if constexpr (count == 15) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+  } else {
+    static_assert(count == 16, "take a struct of this many members apart here");
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = from;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
   }
 }
 
@@ -148,6 +151,7 @@ inline call whole_call() {
   made.options.restarts = -1;
   made.options.detached = true;
   made.options.concurrency = 3;
+  made.options.traced = true;
   made.parent = id(19);
   return made;
 }
@@ -169,7 +173,13 @@ inline status whole_status() {
   made.listed = {{id(23), object_state::disk, 1, 2, 3, {{4, 5}, {6, top}}},
                  {id(24), object_state::actor, 0, 0, 0, {}},
                  {}};
+  made.log = "/a folder/box.log";
   return made;
+}
+
+inline trace whole_trace() {
+  constexpr auto top = std::numeric_limits<std::uint64_t>::max();
+  return {0xfffffffd, {"f", "a \"name\" \xff"}, {{1, top, 1, 0xffffffff}, {top - 1, 0, 0, 2}, {}}};
 }
 
 /// Every kind at least once, in the order of the variant; kinds with lists also without.
@@ -198,13 +208,16 @@ inline std::vector<to_agent> to_agents() {
           lease{1, top - 3, 3},
           unlease{range(5)},
           done{id(15), 7, {inline_value(), stored_value(), failed_value()}},
+          done{id(15), 7, {inline_value()}, {whole_trace()}},
           end_actor{id(16), true},
           name_actor{2, "space", "name", id(17), true},
           mapped{0x80000000},
           unmapped{0x7fffffff},
           bye{},
+          bye{{whole_trace()}},
           look{top, 77},
-          look{}};
+          look{},
+          collect{top}};
 }
 inline std::vector<to_session> to_sessions() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
@@ -227,7 +240,9 @@ inline std::vector<to_session> to_sessions() {
           actor_ended{id(5), failure()},
           drain{},
           whole_status(),
-          status{}};
+          status{},
+          traced{top, {whole_trace(), {}, whole_trace()}},
+          traced{}};
 }
 
 }  // namespace samples
