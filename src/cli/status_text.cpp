@@ -193,6 +193,7 @@ std::string status_text(const std::string& box, const wire::status& all) {
   const wire::store_status& s = all.objects_store;
   std::string text = "box " + box + ": agent " + std::to_string(all.process) + ", beamlet " +
                      plain_text(all.version) + ", up " + time_text(all.up_ns) + '\n';
+  if (!all.log.empty()) text += "log: " + plain_text(all.log) + '\n';
   text += "memory: " + size_text(s.memory) + " of " + size_text(s.memory_max) + " in segments; " +
           size_text(s.published) + " are objects, " + size_text(s.pinned) + " pinned, " +
           size_text(s.leased) + " leased, " + size_text(s.quarantined) + " quarantined\n";
@@ -217,6 +218,7 @@ std::string status_json(const std::string& box, const wire::status& all) {
              .add("agent", all.process)
              .add("version", all.version)
              .add("up_ns", all.up_ns)
+             .add("log", all.log)
              .raw("store", json_of(all.objects_store))
              .add("objects", all.objects)
              .add("calls", all.calls)

@@ -7,7 +7,9 @@
 #include <optional>
 #include <system_error>
 
+#include "beamlet/version.hpp"
 #include "node/agent_thread.hpp"
+#include "node/box_log.hpp"
 #include "node/link_error.hpp"
 #include "node/reading_link.hpp"
 #include "ports/doorbell.hpp"
@@ -75,6 +77,15 @@ agent_thread_options options_of(const box_order& order) {
   return made;
 }
 
+std::string beginning_of(const box_order& order) {
+  return "the agent of the box '" + order.name + "' begins: process " +
+         std::to_string(ports::process_id()) + ", beamlet " +
+         std::to_string(BEAMLET_VERSION_MAJOR) + '.' + std::to_string(BEAMLET_VERSION_MINOR) + '.' +
+         std::to_string(BEAMLET_VERSION_PATCH) + ", " + std::to_string(ports::usable_cpus()) +
+         " processors, " + std::to_string(order.memory_bytes >> 20) + " MiB of objects, at most " +
+         std::to_string(order.workers_max) + " worker processes";
+}
+
 // The process in between: it ends as soon as the agent runs, which then has no parent to wait for
 // it.
 int start_agent() {
@@ -96,6 +107,9 @@ int be_agent() {
   if (!bytes.has_value()) return 1;
   auto order = decode_from<box_order>(*bytes);
   if (!order.has_value()) return 1;
+  // The folder of who started it is nobody's any more: it must not be kept in use, and may go.
+  std::error_code failed;
+  std::filesystem::current_path("/", failed);
   auto ran = run_box(*order, [&starter] {
     send_answer(*starter, {});
     starter.reset();
@@ -114,20 +128,25 @@ std::string box_folder() {
   return "/tmp/beamlet-" + std::to_string(ports::current_user());
 }
 
+std::string box_log_path(const std::string& folder, const std::string& name) {
+  return folder + '/' + name + ".log";
+}
+
 result<void> check_box_name(const std::string& name) {
   auto fits = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
   };
   if (!name.empty() && name.size() <= box_name_bytes_max && name.front() != '.' &&
-      !name.ends_with(".lock") && std::all_of(name.begin(), name.end(), fits)) {
+      !name.ends_with(".lock") && !name.ends_with(".log") && !name.ends_with(".log.1") &&
+      std::all_of(name.begin(), name.end(), fits)) {
     return {};
   }
   return link_error(errc::invalid_argument,
                     "a box cannot be called '" + name.substr(0, box_name_bytes_max) +
                         "': its name has 1 to " + std::to_string(box_name_bytes_max) +
                         " letters, digits, '-', '_' and '.', does not begin with '.' and does not "
-                        "end with '.lock'");
+                        "end with '.lock', '.log' or '.log.1'");
 }
 
 std::string program_name() {
@@ -179,13 +198,22 @@ result<void> run_box(const box_order& order, const std::function<void()>& ready,
   BEAMLET_TRY_VOID(check_box_name(order.name));
   ports::hold_end_signals();
   agent_thread_options options = options_of(order);
-  options.agent.log = log;
-  options.agent.log_level = log_level_from_environment(log_level::warning);
+  box_log file;  // goes on after the agent, which writes to it
+  const bool own_log = log.write == nullptr;
+  if (own_log) options.agent.log_file = box_log_path(order.folder, order.name);
+  options.agent.log = own_log ? file.sink() : log;
+  options.agent.log_level =
+      log_level_from_environment(own_log ? log_level::info : log_level::warning);
   BEAMLET_TRY(auto agent, agent_thread::start(std::move(options)));
   BEAMLET_TRY_VOID(agent->listen(order.folder, order.name));
+  // Only who listens may: of several that begin at once the others end here. Without a log it
+  // serves as well.
+  if (own_log && file.open(box_log_path(order.folder, order.name)).has_value())
+    file.say(log_level::info, beginning_of(order));
   ready();
   ports::wait_for_end_signal();
   agent->stop();
+  file.say(log_level::info, "the agent has ended");
   return {};
 }
 

@@ -51,6 +51,10 @@ struct box_order {
 /// REQUIRES: no thread changes the environment meanwhile.   Thread: any.
 std::string box_folder();
 
+/// Where the agent of a box that a program started has its log; it goes on in the same file each
+/// time. `beamlet status` shows it.
+std::string box_log_path(const std::string& folder, const std::string& name);
+
 /// Letters, digits, '-', '_' and '.', and no name that a file of another box could have.
 ///
 /// Errors: invalid_argument.
@@ -79,7 +83,8 @@ result<std::unique_ptr<agent_link>> attach_to_box(const std::string& folder,
 result<void> start_box(const box_order& order, base::time_ns timeout_ns);
 
 /// Is the agent of the box until SIGTERM or SIGINT comes, or `order.idle_ns` has passed; then its
-/// sessions are asked to end. `ready` is called when it listens; `log` gets its warnings.
+/// sessions are asked to end. `ready` is called when it listens; `log` gets its warnings. Without
+/// one it keeps a log file of its own: when it began and ended, sessions, ends of processes.
 ///
 /// REQUIRES: the process has one thread, and no other purpose.
 /// Blocks: yes.   Errors: as start_box(), already_exists, busy (local_listener::listen()).

@@ -7,7 +7,9 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +22,7 @@
 #include "node/box.hpp"
 #include "node/box_status.hpp"
 #include "tests/unit/boxes/fellow.hpp"
+#include "tests/unit/ports/scratch_folder.hpp"
 #include "tests/unit/process_end.hpp"
 
 namespace box_tests {
@@ -46,6 +49,15 @@ int endless_after_note(std::string file) {
   std::filesystem::rename(file, file + ".done");
   for (;;) pause();
 }
+std::string folder_on_box(int) { return std::filesystem::current_path().string(); }
+int end_by_signal_on_box(int number) {
+  raise(number);
+  return 0;
+}
+int timed_on_box(int) { return static_cast<int>(getpid()); }
+BEAMLET_REMOTE(folder_on_box);
+BEAMLET_REMOTE(end_by_signal_on_box);
+BEAMLET_REMOTE(timed_on_box);
 BEAMLET_REMOTE(endless_on_box);
 BEAMLET_REMOTE(endless_after_note);
 BEAMLET_REMOTE(size_on_box);
@@ -78,6 +90,11 @@ int agent_of(runtime& rt) { return std::stoi(who_serves(rt)); }
 bool is_listed(const std::string& box) {
   auto all = node::boxes_in(node::box_folder());
   return std::find(all.begin(), all.end(), box) != all.end();
+}
+std::string text_of(const std::string& file) {
+  std::ostringstream all;
+  all << std::ifstream(file).rdbuf();
+  return all.str();
 }
 std::string own_file() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
@@ -259,6 +276,88 @@ TEST_CASE("an agent that is asked to end does, and tells its sessions") {
   CHECK(ends(agent));
 }
 
+TEST_CASE("an agent that a program started says in its log what came and went") {
+  const std::string file = node::box_log_path(node::box_folder(), "logged");
+  int agent = 0;
+  {
+    runtime rt = attach("logged");
+    agent = agent_of(rt);
+    auto died = rt.get(rt.task(end_by_signal_on_box).options(apart).remote(SIGKILL));
+    CHECK(died.error().code() == errc::worker_died);
+    auto all = node::ask_status(node::box_folder(), "logged", 1, 10'000'000'000);
+    REQUIRE(all.has_value());
+    CHECK(all->log == file);
+  }
+  CHECK(ends(agent));
+  const std::string text = text_of(file);
+  CAPTURE(text);
+  for (const std::string& part :
+       {"agent of the box 'logged' begins: process " + std::to_string(agent),
+        "program 'unit_boxes', process " + std::to_string(getpid()) + ": begins",
+        std::string("was ended by signal 9 (SIGKILL)"), std::string("the agent has ended\n")}) {
+    CAPTURE(part);
+    CHECK(text.find(part) != text.npos);
+  }
+  runtime again = attach("logged");
+  agent_of(again);
+  CHECK(text_of(file).starts_with(text));  // it goes on in the same file
+}
+
+TEST_CASE("an agent is in no program's folder, and worker processes are in their program's") {
+  const auto before = std::filesystem::current_path();
+  scratch_folder other;
+  const std::string there = std::filesystem::canonical(other.path()).string();
+  auto folder_of_worker = [](runtime& rt) {
+    auto found = rt.get(rt.task(folder_on_box).options(apart).remote(0));
+    return found.has_value() ? *found : found.error().describe();
+  };
+  std::filesystem::current_path(there);
+  runtime first = attach("folders");
+  std::filesystem::current_path(before);
+  runtime second = attach("folders");
+  CHECK(std::filesystem::read_symlink("/proc/" + std::to_string(agent_of(first)) + "/cwd") == "/");
+  CHECK(folder_of_worker(first) == there);
+  CHECK(folder_of_worker(second) == before.string());
+}
+
+TEST_CASE("a program in a folder that was removed can use a box") {
+  const auto before = std::filesystem::current_path();
+  const std::string there = node::box_folder() + "/removed";
+  std::filesystem::create_directory(there);
+  std::filesystem::current_path(there);
+  std::filesystem::remove(there);
+  runtime rt = attach("homeless");
+  std::filesystem::current_path(before);
+  CHECK(*rt.get(rt.task(folder_on_box).options(apart).remote(0)) == "/");
+}
+
+TEST_CASE("a timeline has this program's calls on its box, and no other program's") {
+  auto start_timed = [](const std::string& box) {
+    auto rt = runtime::start({.workers = 1, .timeline_events = 1000, .box = box, .box_idle = {}});
+    REQUIRE(rt.has_value());
+    return *std::move(rt);
+  };
+  runtime one = start_timed("timed"), two = start_timed("timed");
+  const int worker = *one.get(one.task(timed_on_box).options(apart).remote(0));
+  CHECK(*two.get(two.task(folder_on_box).options(apart).remote(0)) != "");
+  scratch_folder folder;
+  const std::string file = folder.path() + "/timeline.json";
+  auto has_call = [&](runtime& rt, const char* name) {
+    CHECK(rt.write_timeline(file).has_value());
+    std::string text = text_of(file);
+    for (std::size_t at = 0; (at = text.find(name, at)) != text.npos; ++at) {
+      auto line = text.rfind('\n', at);
+      if (text.compare(line + 1, 9, "{\"ph\":\"X\"") == 0) return true;
+    }
+    return false;
+  };
+  CHECK(has_call(one, "timed_on_box"));
+  CHECK(text_of(file).find("\"pid\":" + std::to_string(worker) + ",") != std::string::npos);
+  CHECK_FALSE(has_call(one, "folder_on_box"));
+  CHECK(has_call(two, "folder_on_box"));
+  CHECK_FALSE(has_call(two, "timed_on_box"));
+}
+
 TEST_CASE("what a dead agent left at the name is replaced") {
   std::string folder = node::box_folder(), path = folder + "/stale";
   int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -272,7 +371,8 @@ TEST_CASE("what a dead agent left at the name is replaced") {
 }
 
 TEST_CASE("names that no box can have are refused") {
-  for (const char* name : {".", "..", ".hidden", "a/b", "a b", "box.lock", "\xc3\xa4", "a\n"}) {
+  for (const char* name : {".", "..", ".hidden", "a/b", "a b", "box.lock", "box.log", "box.log.1",
+                           "\xc3\xa4", "a\n"}) {
     CAPTURE(name);
     auto refused = runtime::start({.box = name});
     REQUIRE_FALSE(refused.has_value());
