@@ -38,14 +38,10 @@ void node_state::actor_created(task& t) {
   a.session = t.session;
   a.creation.attempt = t.what.attempt;
   sessions_.at(t.session).actors.insert(t.what.actor);
-  std::vector<quantity> kept;
-  for (const quantity& q : t.needs) {
-    if (q.resource != resource::cpu) kept.push_back(q);
-    else ledger_.give(std::span(&q, 1));
+  for (const quantity& q : has_ended(t)) {
+    if (q.resource != resource::cpu) a.taken.push_back(q);
+    else ledger_.give({&q, 1});
   }
-  a.taken = std::move(kept);
-  t.has_needs = false;
-  may_start_ = true;
   deliver_all(t.what.actor);
 }
 
@@ -78,6 +74,7 @@ void node_state::deliver(const object_id& actor_id, const caller_key& who) {
     const object_id id = turn.task;
     task& t = tasks_.at(id);
     if (t.at != task::state::queued || has_enough(at->second)) return;
+    if (!take_cpu_for_call(actor_id, at->second)) return;
     c.busy = true;
     ++at->second.given;
     at->second.last_given = who;
@@ -98,7 +95,7 @@ void node_state::deliver_all(const object_id& actor_id) {
   std::rotate(all.begin(), std::upper_bound(all.begin(), all.end(), at->second.last_given),
               all.end());
   for (const caller_key& who : all) {
-    if (has_enough(at->second)) return;
+    if (has_enough(at->second) || at->second.turn != 0) return;
     deliver(actor_id, who);
   }
 }
@@ -176,7 +173,9 @@ void node_state::restart_or_end(const object_id& actor_id, const error& how) {
   if (a.restarts_left > 0) --a.restarts_left;
   a.at = actor::state::creating;
   a.session = 0;
-  a.given = 0;
+  a.given = a.lent = 0;
+  settle_cpu(a);
+  leave_turn(a);
   ledger_.give(std::exchange(a.taken, {}));
   may_start_ = true;
   if (auto creating = tasks_.find(a.creation.task); creating != tasks_.end()) {
@@ -202,6 +201,9 @@ void node_state::end_now(const object_id& actor_id, error why, bool kill) {
   if (a.at == actor::state::ended) return;
   a.at = actor::state::ended;
   a.why = std::move(why);
+  settle_cpu(a);
+  leave_turn(a);
+  forget_share(a.kind.program);
   drop_name(actor_id);
   std::uint32_t host = std::exchange(a.session, 0);
   if (auto t = tasks_.find(a.creation.task);

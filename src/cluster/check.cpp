@@ -28,6 +28,7 @@ std::string node_state::check() const {
   if (wrong.empty()) wrong = check_uses();
   if (wrong.empty()) wrong = check_waits();
   if (wrong.empty()) wrong = check_calls();
+  if (wrong.empty()) wrong = check_ledger();
   if (wrong.empty() && lineage_.bytes() > limits_.lineage_bytes_max) wrong = "lineage is too big";
   return wrong;
 }
@@ -124,6 +125,38 @@ std::string node_state::check_calls() const {
   }
   if (queued != 0 || given != 0) return "a list names a call that is not in that state";
   return workers == workers_ ? "" : "the worker processes are miscounted";
+}
+
+std::string node_state::check_ledger() const {
+  std::map<std::uint32_t, std::int64_t> taken;
+  std::map<std::uint32_t, std::size_t> running;
+  for (const auto& [id, t] : tasks_) {
+    if (!t.has_needs) continue;
+    if (!t.lent) ++running[t.kind.program];
+    for (const quantity& q : t.needs)
+      if (!t.lent || q.resource != resource::cpu) taken[q.resource] += q.amount;
+  }
+  for (const auto& [program, its] : shares_) {
+    if (its.running != running[program]) return "a program's calls are miscounted";
+    if (its.running == 0 && !sessions_.contains(program) && actors_.empty())
+      return "a share of nobody";
+    running.erase(program);
+  }
+  if (std::any_of(running.begin(), running.end(), [](const auto& r) { return r.second != 0; }))
+    return "a program's calls are not counted";
+  for (const auto& [id, a] : actors_) {
+    for (const quantity& q : a.taken) taken[q.resource] += q.amount;
+    taken[resource::cpu] += a.cpu;
+    if (a.cpu != cpu_for(a, a.given)) return "an actor has a cpu too many or too few";
+    if (a.turn != 0 && (!hungry_.contains(a.turn) || a.at != actor::state::alive))
+      return "an actor waits for a turn that never comes";
+  }
+  for (std::uint32_t r = 0; r < beamlet::limits::resources_max; ++r) {
+    const std::int64_t available = ledger_.available(r);
+    if (ledger_.total(r) - available != taken[r]) return "what is taken is miscounted";
+    if (available < 0 && r != resource::cpu) return "more is taken than there is";
+  }
+  return "";
 }
 
 }  // namespace cluster

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which call runs where: by urgency, then age, the first that fits; in the least busy program, or
-// in a worker process of its pool.
+// Which call runs where: by urgency, then the program that runs the fewest or was served longest
+// ago, then the most deeply nested, as others wait for it, then age; the first that fits. It runs
+// in the least busy program, or in a worker process of its pool.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "cluster/node_state.hpp"
@@ -10,6 +12,9 @@
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace cluster {
+namespace {
+constexpr std::uint32_t depth_max = 1000;  // those below go by age alone
+}  // namespace
 
 void node_state::enqueue(const object_id& id, task& t) {
   t.order = ++last_key_;
@@ -21,6 +26,7 @@ void node_state::dequeue(const task& t) {
   auto queue = queues_.find(t.kind);
   if (queue == queues_.end()) return;
   queue->second.erase(t.order);
+  if (!hungry_.empty()) may_start_ = true;  // they may have stood back for it
   if (queue->second.empty()) queues_.erase(queue);
 }
 
@@ -30,35 +36,49 @@ bool node_state::dispatch() {
   if (!may_start_) return false;
   struct head {
     std::uint8_t urgency;
+    share its;  // the program's
+    std::uint32_t height;
     std::uint64_t order;
     object_id id;
+    bool is_actor;
+    auto key() const { return std::tie(urgency, its.running, its.served, height, order); }
+    bool operator<(const head& other) const { return key() < other.key(); }
+  };
+  auto share_of = [this](const work_class& kind) {
+    auto at = shares_.find(kind.program);
+    return at != shares_.end() ? at->second : share{};
   };
   std::vector<head> heads;
-  for (const auto& [kind, queue] : queues_)
-    heads.push_back({kind.urgency, queue.begin()->first, queue.begin()->second});
-  std::sort(heads.begin(), heads.end(), [](const head& a, const head& b) {
-    return std::pair(a.urgency, a.order) < std::pair(b.urgency, b.order);
-  });
+  for (const auto& [kind, queue] : queues_) {
+    const auto& [order, id] = *queue.begin();
+    heads.push_back({kind.urgency, share_of(kind), depth_max - kind.depth, order, id, false});
+  }
+  for (const auto& [turn, id] : hungry_) {
+    const work_class& kind = actors_.at(id).kind;
+    heads.push_back({kind.urgency, share_of(kind), depth_max - kind.depth, turn, id, true});
+  }
+  std::sort(heads.begin(), heads.end());
   for (const head& h : heads)
-    if (try_start(h.id, tasks_.at(h.id))) return true;
+    if (h.is_actor ? serve_hungry(h.id) : try_start(h.id, tasks_.at(h.id))) return true;
   may_start_ = false;
   return false;
 }
 
 bool node_state::try_start(const object_id& id, task& t) {
   if (!ledger_.take(t.needs)) return false;
-  t.has_needs = true;
   const std::uint64_t pool_number = t.kind.pool;
   const std::uint32_t to =
       pool_number != 0 ? idle_worker(pool_number) : least_busy(t.functions_hash);
   if (to != 0) {
     dequeue(t);
+    has_begun(t);
     assign(id, t, to);
     return true;
   }
-  if (pool_number != 0 && workers_ < limits_.workers_max) {
+  if (pool_number != 0 && may_start_worker(t.kind)) {
     pool& p = pools_.at(pool_number);
     dequeue(t);
+    has_begun(t);
     t.at = task::state::granted;
     p.granted.push_back(id);
     ++p.starting;
@@ -67,9 +87,32 @@ bool node_state::try_start(const object_id& id, task& t) {
     return true;
   }
   ledger_.give(t.needs);
-  t.has_needs = false;
   if (pool_number != 0) make_room_for(pool_number);
   return false;
+}
+
+// Calls that wait in their processes must not keep what they wait for from having one.
+bool node_state::may_start_worker(const work_class& kind) const {
+  if (workers_ < limits_.workers_max) return true;
+  if (kind.depth == 0) return false;
+  std::size_t waiting = 0;
+  for (const auto& [number, s] : sessions_)
+    if (s.pool != 0 && waits_only(s)) ++waiting;
+  return workers_ - waiting < limits_.workers_max;
+}
+
+bool node_state::waits_only(const session& s) const {
+  bool waits = false;
+  for (const object_id& id : s.running) {
+    if (!tasks_.at(id).lent) return false;
+    waits = true;
+  }
+  for (const object_id& id : s.actors) {
+    const actor& a = actors_.at(id);
+    if (a.cpu > 0) return false;
+    waits = waits || a.lent > 0;
+  }
+  return waits;
 }
 
 // REQUIRES: the session lives and the task waits for nothing but its pins.
@@ -77,10 +120,12 @@ void node_state::assign(const object_id& id, task& t, std::uint32_t to) {
   session& s = sessions_.at(to);
   t.at = task::state::pinning;
   t.session = to;
+  if (s.pool != 0) s.depth = std::min(t.kind.depth + 1, depth_max);
   if (t.what.kind == wire::call_kind::actor_call) {
     s.serving.insert(id);
   } else {
     s.running.insert(id);
+    if (s.pool != 0) s.program = t.kind.program;
     ++s.calls;
     idle_.erase({s.idle_since_ns, to});
   }
@@ -91,7 +136,9 @@ void node_state::assign(const object_id& id, task& t, std::uint32_t to) {
 
 void node_state::leave_session(const object_id& id, task& t) {
   const std::uint32_t left = std::exchange(t.session, 0);
-  if (t.what.kind == wire::call_kind::actor_call && t.at == task::state::pinning)
+  const bool of_actor = t.what.kind == wire::call_kind::actor_call;
+  const bool lent = of_actor && std::exchange(t.lent, false);
+  if (of_actor && t.at == task::state::pinning)
     if (auto a = actors_.find(t.what.actor); a != actors_.end())
       if (auto c = a->second.callers.find({t.submitter, t.what.caller});
           c != a->second.callers.end())
@@ -103,6 +150,8 @@ void node_state::leave_session(const object_id& id, task& t) {
     if (auto a = actors_.find(t.what.actor); a != actors_.end()) {
       if (has_enough(a->second)) roomy_.insert(a->first);
       --a->second.given;
+      if (lent) --a->second.lent;
+      settle_cpu(a->second);
     }
   if (s.running.erase(id) == 0) return;
   may_start_ = true;
@@ -112,12 +161,6 @@ void node_state::leave_session(const object_id& id, task& t) {
   const std::uint32_t most = t.what.options.calls_max;
   if (most != 0 && s.calls >= most) drain_worker(left);
   else worker_free(left);
-}
-
-void node_state::give_back(task& t) {
-  if (!std::exchange(t.has_needs, false)) return;
-  ledger_.give(t.needs);
-  may_start_ = true;
 }
 
 // A worker process has nothing to do: the oldest call that waits for one of its kind gets it.

@@ -39,7 +39,8 @@ struct limits {
   /// Names that are taken, and what one may be long, its space too.
   std::size_t names_max = std::size_t{1} << 16;
   std::size_t name_bytes_max = 256;
-  /// Worker processes, those that are starting included.
+  /// Worker processes, those that are starting included. For a call that another one submitted,
+  /// those do not count in which all calls wait.
   std::size_t workers_max = 64;
   /// Different environments and limits of worker processes that were ever asked for.
   std::size_t pools_max = 4096;

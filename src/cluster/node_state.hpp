@@ -7,8 +7,8 @@
 //
 // How it is put together: `objects`, `lineage` and `names` are tables that know nothing of each
 // other. What happens between them is here, by subject: sessions.cpp, waits.cpp, tasks.cpp,
-// dispatch.cpp, ending.cpp, actors.cpp. Consequences (an object sealed, a set complete, an object
-// freed) are queued and worked off by `settle`, so that no chain recurses.
+// dispatch.cpp, resources.cpp, ending.cpp, actors.cpp. Consequences (an object sealed, a set
+// complete, an object freed) are queued and worked off by `settle`, so that no chain recurses.
 
 #include <cstddef>
 #include <cstdint>
@@ -152,18 +152,33 @@ class node_state {
   void dequeue(const task& t);
   bool dispatch();
   bool try_start(const object_id& id, task& t);
+  bool may_start_worker(const work_class& kind) const;
+  bool waits_only(const session& s) const;
   void assign(const object_id& id, task& t, std::uint32_t to);
   void leave_session(const object_id& id, task& t);
   void worker_free(std::uint32_t s);
   std::uint32_t idle_worker(std::uint64_t pool) const;
   std::uint32_t least_busy(std::uint64_t functions_hash) const;
   std::uint64_t pool_of(const task& t);
-  void give_back(task& t);
   void make_room_for(std::uint64_t pool);
   void drain_worker(std::uint32_t s);
   void end_idle_workers();
   void set_timer_if_new();
   void cancel_unshared();
+
+  // resources.cpp: who has what of the ledger.
+  void said(std::uint32_t from, wire::lend_cpu&& m);
+  void has_begun(task& t);
+  std::vector<quantity> has_ended(task& t);
+  void give_back(task& t);
+  void count_running(std::uint32_t program, bool one_more);
+  void forget_share(std::uint32_t program);
+  std::int64_t cpu_for(const actor& a, std::size_t given) const;
+  void settle_cpu(actor& a);
+  bool take_cpu_for_call(const object_id& id, actor& a);
+  bool cpu_is_awaited(const actor& a) const;
+  bool serve_hungry(const object_id& id);
+  void leave_turn(actor& a);
 
   // actors.cpp
   void said(std::uint32_t from, wire::end_actor&& m);
@@ -184,6 +199,7 @@ class node_state {
   std::string check_uses() const;
   std::string check_waits() const;
   std::string check_calls() const;
+  std::string check_ledger() const;
 
   const node_id self_;
   ledger& ledger_;
@@ -206,6 +222,8 @@ class node_state {
   task_map tasks_;
   std::map<object_id, actor> actors_;
   std::map<work_class, std::map<std::uint64_t, object_id>> queues_;
+  std::map<std::uint64_t, object_id> hungry_;  // actors whose next call waits for a cpu, by turn
+  std::map<std::uint32_t, share> shares_;      // of the calls under way, by program
   std::map<std::uint64_t, pool> pools_;
   std::map<pool_key, std::uint64_t> pool_keys_;
 

@@ -20,8 +20,10 @@ namespace cluster {
 struct session {
   std::uint64_t functions_hash = 0;
   std::uint32_t slots = 0;
-  std::uint64_t pool = 0;  ///< 0: a program's, not a worker process
-  bool draining = false;   ///< gets no new calls
+  std::uint64_t pool = 0;     ///< 0: a program's, not a worker process
+  std::uint32_t program = 0;  ///< its session: itself, or for whom the worker process ran last
+  std::uint32_t depth = 0;    ///< of the calls that it submits
+  bool draining = false;      ///< gets no new calls
   bool killed = false;
   std::uint32_t calls = 0;          ///< run so far
   std::uint64_t idle_since_ns = 0;  ///< of a worker process without a call
@@ -44,13 +46,21 @@ struct wait {
   bool pinning = false;
 };
 
-/// Tasks that may take each other's place: same urgency, same workers, same needs.
+/// Tasks that may take each other's place: same urgency, same program, same workers, same needs.
 struct work_class {
   std::uint8_t urgency = 0;
+  std::uint32_t program = 0;
+  std::uint32_t depth = 0;  ///< of a program's own 0, of those that such a call submits 1, ...
   std::uint64_t pool = 0;
   std::uint64_t functions_hash = 0;
   std::vector<std::pair<std::uint32_t, std::int64_t>> needs;
   friend auto operator<=>(const work_class&, const work_class&) = default;
+};
+
+/// What a program has of the box.
+struct share {
+  std::size_t running = 0;   ///< its tasks and creations that have a cpu, or are about to
+  std::uint64_t served = 0;  ///< when the last of them began
 };
 
 struct task {
@@ -73,6 +83,7 @@ struct task {
   work_class kind;
   std::vector<quantity> needs;
   bool has_needs = false;        ///< taken from the ledger
+  bool lent = false;             ///< ... but its cpu: it waits
   std::set<object_id> children;  ///< submitted by it, not ended
 };
 
@@ -105,6 +116,9 @@ struct actor {
   std::map<caller_key, caller> callers;
   std::set<object_id> calls;  ///< not ended
   std::size_t given = 0;      ///< of them, in its process or about to be
+  std::size_t lent = 0;       ///< of those, that wait and need no cpu
+  std::int64_t cpu = 0;       ///< taken for those that run
+  std::uint64_t turn = 0;     ///< it waits for a cpu since; 0: it does not
   caller_key last_given;      ///< whose
   error why;                  ///< it ended
 };

@@ -28,6 +28,7 @@ void node_state::on(session_opened&& e) {
   if (!opened) return;
   at->second.functions_hash = e.functions_hash;
   at->second.slots = e.slots;
+  at->second.program = e.session;
   may_start_ = true;
   auto from = pools_.find(e.pool);
   if (from == pools_.end()) return;
@@ -48,6 +49,7 @@ void node_state::on(session_ended&& e) {
   session& s = ended.mapped();
   if (s.pool != 0) --workers_;
   idle_.erase({s.idle_since_ns, e.session});
+  forget_share(e.session);
   may_start_ = true;
   const error how = end_of_process(e);
   for (const auto& [ticket, key] : s.tickets) end_wait(key);

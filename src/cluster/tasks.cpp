@@ -11,6 +11,10 @@
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace cluster {
+namespace {
+bool is_cpu(const quantity& q) { return q.resource == resource::cpu; }
+}  // namespace
+
 void node_state::said(std::uint32_t from, wire::submit&& m) {
   wire::call& c = m.what;
   if (error why = check_ids(from, c); why.code() != errc::ok) return refuse(from, 0, why);
@@ -35,6 +39,8 @@ void node_state::said(std::uint32_t from, wire::submit&& m) {
   t.kind.urgency = t.what.options.urgency;
   t.kind.pool = pool_of(t);
   t.kind.functions_hash = t.functions_hash;
+  t.kind.program = sessions_.at(from).program;
+  t.kind.depth = sessions_.at(from).depth;
   for (const quantity& q : t.needs) t.kind.needs.emplace_back(q.resource, q.amount);
   if (auto parent = tasks_.find(t.what.parent);
       parent != tasks_.end() && parent->second.session == from)
@@ -96,6 +102,9 @@ error node_state::admit(std::uint32_t from, const wire::call& c, std::vector<qua
       return cluster_error(errc::invalid_argument, "a need is negative", c.function);
     needs.push_back({.resource = *id, .amount = need.amount});
   }
+  // Its constructor runs as a task does.
+  if (c.kind == wire::call_kind::create_actor && std::none_of(needs.begin(), needs.end(), is_cpu))
+    needs.push_back({.resource = resource::cpu, .amount = amount_per_unit});
   if (!ledger_.feasible(needs))
     return cluster_error(errc::infeasible, "the call asks for more resources than this box has",
                          c.function);

@@ -296,6 +296,11 @@ void session::done(const object_id& task, std::uint32_t attempt, std::vector<mad
   for (const wire::extent& lease : leases) b.give_back(lease);
 }
 
+void session::lend_cpu(const object_id& task, std::uint32_t attempt, bool lent) {
+  std::lock_guard hold(books_->lock);
+  books_->post(wire::lend_cpu{task, attempt, lent});
+}
+
 void session::end_actor(const object_id& actor, bool kill) {
   std::lock_guard hold(books_->lock);
   books_->post(wire::end_actor{actor, kill});

@@ -191,6 +191,8 @@ class session final : public agent_messages {
   ///
   /// Blocks: yes.   Errors: timeout, agent_lost, queue_full.
   result<void> collect(base::time_ns timeout_ns);
+  /// A call that runs here waits, or goes on.
+  void lend_cpu(const object_id& task, std::uint32_t attempt, bool lent);
   void end_actor(const object_id& actor, bool kill);
   /// `then` runs as that of require(). The id that it gets, unless null, is counted once for it.
   std::uint64_t name_actor(const std::string& space, const std::string& name,

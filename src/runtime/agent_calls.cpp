@@ -69,6 +69,7 @@ struct agent_engine::execution : sched::listener, sched::waiter {
   wire::call_kind kind = wire::call_kind::task;
   object_id actor;
   sched::cell* copy = nullptr;  // counted
+  bool lent = false;            // its cpu, as the agent knows
 };
 
 const std::string& agent_engine::name_of(const void* function) {
@@ -385,6 +386,7 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
     if (!what.options.name.empty())
       copy.function = sched::named_function(*sched::find_context(*home_), what.options.name);
     extra->name = what.options.name;
+    extra->came_in = true;
     extra->attempt = what.attempt;
     extra->deadline_ns = what.options.deadline_ns;
   }
@@ -415,6 +417,14 @@ void agent_engine::on_execute(wire::call what, std::vector<node::arrived> object
     running_.insert_or_assign(what.task, e.release());
   }
   registered(what.function).value()->entry->submit(*sched::find_context(*home_), copy);
+}
+
+void agent_engine::lend_cpu(sched::cell& x, bool lent) {
+  std::lock_guard hold(lock_);
+  auto runs = [&x](const auto& each) { return each.second->copy == &x; };
+  auto at = std::find_if(running_.begin(), running_.end(), runs);
+  if (at == running_.end() || std::exchange(at->second->lent, lent) == lent) return;
+  session_->lend_cpu(at->second->task, at->second->attempt, lent);
 }
 
 void agent_engine::on_abort(const object_id& task, std::uint32_t attempt) {

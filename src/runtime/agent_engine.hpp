@@ -54,6 +54,7 @@ class agent_engine final : public sched::engine,
   std::uintptr_t keep(sched::cell&) override { return sched::cell::value; }
   void submit(sched::cell& x, sched::exported_call call) override;
   void cancel(sched::cell& x, bool force, bool recursive) override;
+  void lend_cpu(sched::cell& x, bool lent) override;
   void look() override;
   void forget(sched::outside* record) override;
   result<sched::held_bytes> fetch(sched::cell& x) override;

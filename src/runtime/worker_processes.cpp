@@ -199,6 +199,7 @@ result<int> work() {
   (void)port.release();
   BEAMLET_TRY(core->home, sched::scheduler::make(std::move(options)));
   core->home->facade = core.get();
+  core->home->hosts_calls = true;
   core->agent = engine;
   engine->serve(*core->home);
   while (link->read_by_this_thread()) ports::yield();  // until the loop's thread has its first turn

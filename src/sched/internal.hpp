@@ -70,6 +70,8 @@ inline constexpr std::uint32_t reentrant_calls_max = 1000;
 void retire_actor(actor_core& a) noexcept;
 void release_name(actor_core& a) noexcept;
 void give_actor_needs(scheduler& home, actor_extra& extra) noexcept;
+/// The same as lend_cpu of what came in, which its engine tells; nothing for others.
+void lend_cpu_away(scheduler& home, cell& x, bool lent) noexcept;
 void cancel_calls_of(actor_core& a) noexcept;
 
 }  // namespace sched

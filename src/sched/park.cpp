@@ -42,6 +42,17 @@ bool waits_in_a_ring(scheduler& home, const parked_get& me) {
 
 }  // namespace
 
+// What runs on top of a call that came in is part of it.
+void lent_cpu::lend_away() noexcept {
+  for (const frame* f = here_.current; f != nullptr && came_in_ == nullptr; f = f->outer) {
+    cell* x = f->running.load(std::memory_order_relaxed);
+    cell_extra* extra = x != nullptr ? x->extra.load(std::memory_order_acquire) : nullptr;
+    if (extra != nullptr && extra->came_in) came_in_ = x;
+  }
+  // Each time: what ran meanwhile on this stack may have had its own wait.
+  if (came_in_ != nullptr) lend_cpu_away(here_.home(), *came_in_, true);
+}
+
 park_guard::park_guard(context& here, const cell* want, const actor_core* actor,
                        std::atomic<std::uint32_t>* word)
     : here_(here) {

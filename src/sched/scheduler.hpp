@@ -238,6 +238,7 @@ class scheduler final : public scheduler_face {
   std::mutex roots_lock;
   coroutine_root* roots = nullptr;
   std::atomic<class engine*> outside{nullptr};  // made when something first leaves
+  bool hosts_calls = false;                     // some that run here came in
 
   // tasks that wait for a cell of another runtime, counted
   std::mutex bridged_lock;

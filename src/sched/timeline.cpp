@@ -172,7 +172,6 @@ std::string timeline_json(scheduler& home) {
     std::lock_guard hold(home.functions_lock);
     names = home.function_names;
   }
-  std::string text = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";
   event_list events;
   const std::uint32_t own = ports::process_id();
   events.name_process(own, "program");

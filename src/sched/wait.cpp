@@ -218,7 +218,7 @@ class helper_lease {
 };
 
 /// Inside a task, or on a foreign thread that helps with what it waits for.
-result<void> wait_helping(context& here, cell& want) noexcept {
+result<void> wait_helping(context& here, cell& want, lent_cpu& lent) noexcept {
   helper_lease queue_of_our_own(here);
   counters::raise(here.count.helped);
   walk w(here, want);
@@ -238,6 +238,7 @@ result<void> wait_helping(context& here, cell& want) noexcept {
       else ports::pause();
       continue;
     }
+    lent.before_sleep();
     BEAMLET_TRY_VOID(park(here, want, w.bottom(), forever, &w));
     w.restart();  // what has changed may lie anywhere between the awaited cell and the bottom
     spins = 0;
@@ -245,12 +246,14 @@ result<void> wait_helping(context& here, cell& want) noexcept {
   return {};
 }
 
-result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns) noexcept {
+result<void> wait_parking(context& here, cell& want, std::uint64_t deadline_ns,
+                          lent_cpu& lent) noexcept {
   // A worker that is just being woken may come to this very core: it gets it at once.
   bool spins = deadline_ns == forever && here.home().somebody_awake();
   for (int i = 0; spins && i < spins_before_parking && !want.sealed(); ++i) ports::pause();
   while (!want.sealed()) {
     if (deadline_ns != forever && now_ns(here) >= deadline_ns) return timeout_error(want);
+    lent.before_sleep();
     BEAMLET_TRY_VOID(park(here, want, want, next_look(here, deadline_ns), nullptr));
     look_after_timers(here);
   }
@@ -273,7 +276,8 @@ bool turn_for(context& here, cell& want, walk& w, std::uint64_t deadline_ns) noe
 }
 
 /// No other thread runs tasks: this one makes everything go on, in a task only what it waits for.
-result<void> wait_alone(context& here, cell& want, std::uint64_t deadline_ns) noexcept {
+result<void> wait_alone(context& here, cell& want, std::uint64_t deadline_ns,
+                        lent_cpu& lent) noexcept {
   scheduler& home = here.home();
   walk w(here, want);
   while (!want.sealed()) {
@@ -281,6 +285,7 @@ result<void> wait_alone(context& here, cell& want, std::uint64_t deadline_ns) no
     if (stack_is_low(here)) return too_deep_error(want);
     bool moved = here.depth == 0 ? home.drive_once(deadline_ns) : w.advance();
     if (!moved && here.depth > 0 && !w.deadlocked()) {
+      lent.before_sleep();
       moved = turn_for(here, want, w, deadline_ns);
     }
     if (moved) continue;
@@ -296,9 +301,9 @@ result<void> wait_alone(context& here, cell& want, std::uint64_t deadline_ns) no
 }
 
 /// A foreign thread that works as long as it waits.
-result<void> wait_working(context& here, cell& want) noexcept {
+result<void> wait_working(context& here, cell& want, lent_cpu& lent) noexcept {
   if (here.self == nullptr) here.self = lease_helper(here.home());
-  if (here.self == nullptr) return wait_helping(here, want);
+  if (here.self == nullptr) return wait_helping(here, want, lent);
   for (int dry = 0; !want.sealed();) {
     if (cell* x = here.self->find()) {
       x->ops->enter(here, *x);
@@ -340,17 +345,17 @@ result<void> wait_sealed(context& here, cell& want, std::uint64_t deadline_ns) n
   if (here.in_callback)
     return error(errc::would_block, error_layer::sched,
                  {"a callback of the event loop must not wait", "", function_name(want), ""});
-  cell* me = here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr;
-  lent_cpu lent(home, me);
+  lent_cpu lent(here);
   as_current current(here);
-  if (home.solo && (home.simulated || here.on_loop)) return wait_alone(here, want, deadline_ns);
+  if (home.solo && (home.simulated || here.on_loop))
+    return wait_alone(here, want, deadline_ns, lent);
   bool in_task = here.depth > 0;
   help how = in_task ? help::awaited : home.solo ? help::nothing : home.options.get_helps;
   bool callers_loop = here.on_loop && home.port->external();
   if (deadline_ns != forever || how == help::nothing || callers_loop)
-    return wait_parking(here, want, deadline_ns);
-  if (!in_task && how == help::anything) return wait_working(here, want);
-  return wait_helping(here, want);
+    return wait_parking(here, want, deadline_ns, lent);
+  if (!in_task && how == help::anything) return wait_working(here, want, lent);
+  return wait_helping(here, want, lent);
 }
 
 // -- several
@@ -383,8 +388,7 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
   if (here.in_callback)
     return error(errc::would_block, error_layer::sched,
                  {"a callback of the event loop must not wait", "", "", ""});
-  lent_cpu lent(home,
-                here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr);
+  lent_cpu lent(here);
   as_current current(here);
   bool alone = home.solo && (home.simulated || here.on_loop);
   group_watch watch;
@@ -396,8 +400,11 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
     if (deadline_ns != forever && now_ns(here) >= deadline_ns)
       return error(errc::timeout, error_layer::sched);
     if (alone) {
-      bool moved = here.depth == 0 ? home.drive_once(deadline_ns)
-                                   : help_any(here, cells, size) || home.turn_once(deadline_ns);
+      bool moved = here.depth == 0 ? home.drive_once(deadline_ns) : help_any(here, cells, size);
+      if (!moved && here.depth > 0) {
+        lent.before_sleep();
+        moved = home.turn_once(deadline_ns);
+      }
       if (!moved)
         return error(errc::would_deadlock, error_layer::sched,
                      {"nothing that could still run would finish what is waited for", "", "", ""});
@@ -408,6 +415,7 @@ result<void> wait_some(context& here, cell* const* cells, std::size_t size, std:
     // Once more, now that whoever brings work knows of us.
     if (here.depth > 0 && deadline_ns == forever && help_any(here, cells, size)) continue;
     if (home.now.load(std::memory_order_seq_cst) == phase::forked) return refuse(here);
+    lent.before_sleep();
     ports::wait_on(watch.group->word, seen, time_left_ns(here, next_look(here, deadline_ns)));
     look_after_timers(here);
   }

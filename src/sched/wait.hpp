@@ -96,23 +96,33 @@ class park_guard {
   bool ring_ = false;
 };
 
-/// A task that waits lends its cpu to others, as in Ray.
+/// A task that waits lends its cpu to others, as in Ray. One that came in does so when its thread
+/// is about to sleep, and not before, because that takes a message.
 class lent_cpu {
  public:
-  lent_cpu(scheduler& home, cell* x) noexcept : home_(home), x_(x) {
+  explicit lent_cpu(context& here) noexcept : here_(here) {
+    cell* x = here.depth > 0 ? here.current->running.load(std::memory_order_relaxed) : nullptr;
     cell_extra* extra = x != nullptr ? x->extra.load(std::memory_order_relaxed) : nullptr;
-    if (extra == nullptr || !extra->holds_needs) x_ = nullptr;
-    if (x_ != nullptr) home_.lend_cpu(*x_, true);
+    if (extra == nullptr || !extra->holds_needs) return;
+    x_ = x;
+    here.home().lend_cpu(*x, true);
   }
   lent_cpu(const lent_cpu&) = delete;
   lent_cpu& operator=(const lent_cpu&) = delete;
   ~lent_cpu() {
-    if (x_ != nullptr) home_.lend_cpu(*x_, false);
+    if (x_ != nullptr) here_.home().lend_cpu(*x_, false);
+    if (came_in_ != nullptr) lend_cpu_away(here_.home(), *came_in_, false);
+  }
+  void before_sleep() noexcept {
+    if (here_.home().hosts_calls) lend_away();
   }
 
  private:
-  scheduler& home_;
-  cell* x_;
+  void lend_away() noexcept;
+
+  context& here_;
+  cell* x_ = nullptr;
+  cell* came_in_ = nullptr;
 };
 
 // spare.cpp

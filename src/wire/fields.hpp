@@ -111,6 +111,7 @@ BEAMLET_TABLE(unmapped, BEAMLET_FIELD(segment));
 BEAMLET_TABLE(bye, BEAMLET_FIELD(ran, 1));
 BEAMLET_TABLE(look, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects_max));
 BEAMLET_TABLE(collect, BEAMLET_FIELD(ticket));
+BEAMLET_TABLE(lend_cpu, BEAMLET_FIELD(task), BEAMLET_FIELD(attempt), BEAMLET_FIELD(lent));
 
 // -- agent to session
 

@@ -147,6 +147,11 @@ struct done {  ///< the end of an `execute`: a value per result
   std::vector<value> results;
   std::vector<trace> ran = {};  ///< one or none: since the process's last word
 };
+struct lend_cpu {  ///< the running call waits: others may have its cpu until it goes on
+  object_id task;
+  std::uint32_t attempt = 0;
+  bool lent = false;  ///< false: it goes on, and has it back at once
+};
 struct end_actor {
   object_id actor;
   bool kill = false;  ///< at once; else after the calls before this one
@@ -173,7 +178,8 @@ struct look {  ///< answered by `status`
 
 using to_agent =
     std::variant<hello, publish, fulfil, hold, release, require, abandon, unpin, submit, cancel,
-                 lease, unlease, done, end_actor, name_actor, mapped, unmapped, bye, look, collect>;
+                 lease, unlease, done, end_actor, name_actor, mapped, unmapped, bye, look, collect,
+                 lend_cpu>;
 
 // -- agent to session
 //

@@ -75,7 +75,7 @@ wire::call any_call(choices& in) {
 }
 
 wire::to_agent any_message(choices& in) {
-  switch (in.below(13)) {
+  switch (in.below(14)) {
     case 0: return wire::publish{in.id()};
     case 1: return wire::fulfil{in.id(), in.value()};
     case 2: return wire::hold{in.id()};
@@ -91,6 +91,7 @@ wire::to_agent any_message(choices& in) {
       for (unsigned n = in.below(4); n > 0; --n) m.results.push_back(in.value());
       return m;
     }
+    case 11: return wire::lend_cpu{in.id(), in.below(3), in.below(2) == 0};
     default: return wire::submit{any_call(in)};
   }
 }

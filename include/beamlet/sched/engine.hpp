@@ -55,6 +55,8 @@ class engine {
   virtual void submit(cell& x, exported_call call) = 0;
   /// `x` was cancelled here: what runs elsewhere for it is to end; by force: with its process.
   virtual void cancel(cell& x, bool force, bool recursive) = 0;
+  /// A call that came in begins to wait, so that others may have its cpu, or goes on. Idempotent.
+  virtual void lend_cpu(cell& x, bool lent) { (void)x, (void)lent; }
   /// A running function asks whether it was cancelled: where its thread is also the one that reads,
   /// it looks now for what has come.
   virtual void look() {}

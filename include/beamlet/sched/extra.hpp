@@ -54,6 +54,7 @@ struct cell_extra {
   bool blocking = false;
   std::unique_ptr<isolated_options> isolated;  // null: it runs in this process
   bool holds_needs = false;  // written by whoever admits, runs and gives back, one after the other
+  bool came_in = false;      // the engine runs it for others, who count its cpu
   std::uint64_t start_ns = 0;                     // not before
   std::uint64_t deadline_ns = ~std::uint64_t{0};  // not started after
   std::int32_t retries_left = 0;                  // -1: without end

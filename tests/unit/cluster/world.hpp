@@ -70,6 +70,7 @@ class world {
   void deliver_to_agent(std::uint32_t number, client& c);
   void deliver_to_client(client& c);
   void finish(client& c, std::size_t index);
+  void wait_or_go_on(client& c, const wire::call& running);
   void answer_store();
   void lose_one();
   void submit_one(std::uint32_t number, client& c);

@@ -254,6 +254,12 @@ inline void world::finish(client& c, std::size_t index) {
   c.to_agent.push_back(std::move(m));
 }
 
+// What is said twice, or for an attempt that has ended, must not count.
+inline void world::wait_or_go_on(client& c, const wire::call& running) {
+  c.to_agent.push_back(
+      wire::lend_cpu{.task = running.task, .attempt = running.attempt, .lent = chance(70)});
+}
+
 // What the agent must take from this message, decided before it does.
 inline void world::note_done(std::uint32_t number, const wire::done& m) {
   running_attempt& r = attempts_[m.task];
@@ -383,8 +389,11 @@ inline void world::run(unsigned steps) {
       case 1:
       case 2: act(number, c); break;
       case 3:
-        if (!c.running.empty())
-          finish(c, random_.below(static_cast<std::uint32_t>(c.running.size())));
+        if (!c.running.empty()) {
+          const auto which = random_.below(static_cast<std::uint32_t>(c.running.size()));
+          if (chance(70)) finish(c, which);
+          else wait_or_go_on(c, c.running[which].what);
+        }
         break;
       case 4:
       case 5: answer_store(); break;

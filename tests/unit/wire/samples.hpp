@@ -217,7 +217,8 @@ inline std::vector<to_agent> to_agents() {
           bye{{whole_trace()}},
           look{top, 77},
           look{},
-          collect{top}};
+          collect{top},
+          lend_cpu{id(18), 9, true}};
 }
 inline std::vector<to_session> to_sessions() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
