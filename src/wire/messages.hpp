@@ -176,10 +176,9 @@ struct look {  ///< answered by `status`
   std::uint32_t objects_max = 0;  ///< to be listed, the largest first
 };
 
-using to_agent =
-    std::variant<hello, publish, fulfil, hold, release, require, abandon, unpin, submit, cancel,
-                 lease, unlease, done, end_actor, name_actor, mapped, unmapped, bye, look, collect,
-                 lend_cpu>;
+using to_agent = std::variant<hello, publish, fulfil, hold, release, require, abandon, unpin,
+                              submit, cancel, lease, unlease, done, end_actor, name_actor, mapped,
+                              unmapped, bye, look, collect, lend_cpu>;
 
 // -- agent to session
 //
