@@ -43,6 +43,22 @@ std::size_t page_bytes();
 /// Cost: reads a file of the kernel.
 std::uint64_t resident_bytes();
 
+/// The same of another process, without what it shares with others, as files and the object store.
+std::uint64_t private_bytes(std::uint32_t process);
+
+/// What the system can give back at once, as files that it keeps in memory, is not in use.
+struct memory_use {
+  std::uint64_t used = 0;
+  std::uint64_t limit = 0;    ///< 0: not known
+  bool of_container = false;  ///< a limit around this process; else the machine's memory
+};
+
+/// The memory in use where this process would run out of it first: in the machine, or within a
+/// limit around it (cgroup v1 or v2, parents too).
+///
+/// Thread: any.   Blocks: reads a few files of the kernel.   Cost: some 50 microseconds.
+memory_use used_memory();
+
 }  // namespace ports
 }  // namespace BEAMLET_ABI
 }  // namespace beamlet

@@ -2,16 +2,13 @@
 #include "ports/posix/system.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ports/memory.hpp"
 #include "ports/threads.hpp"
 
 namespace beamlet {
@@ -59,18 +56,6 @@ stack_bounds current_stack() {
   // A program that switches stacks by itself is on none that the system knows.
   auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   return known && here >= bounds.low && here < bounds.high ? bounds : stack_bounds{};
-}
-
-std::uint64_t resident_bytes() {
-  int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 0;
-  char text[128] = {};
-  ssize_t count = read(file, text, sizeof text - 1);
-  close(file);
-  if (count <= 0) return 0;
-  char* after_size = nullptr;
-  std::strtoull(text, &after_size, 10);
-  return std::strtoull(after_size, nullptr, 10) * page_bytes();
 }
 
 }  // namespace ports

@@ -180,6 +180,7 @@ void node_state::restart_or_end(const object_id& actor_id, const error& how) {
   may_start_ = true;
   if (auto creating = tasks_.find(a.creation.task); creating != tasks_.end()) {
     task& t = creating->second;
+    rest(t, how);
     ++t.what.attempt;
     t.session = 0;
     give_back(t);
@@ -192,6 +193,7 @@ void node_state::restart_or_end(const object_id& actor_id, const error& how) {
   again.functions_hash = a.functions_hash;
   again.kind = a.kind;
   again.needs = a.needs;
+  rest(again, how);
   begin(std::move(again));
 }
 

@@ -88,7 +88,7 @@ std::string node_state::check_waits() const {
 }
 
 std::string node_state::check_calls() const {
-  std::size_t queued = 0, workers = 0, given = 0;
+  std::size_t queued = 0, workers = 0, given = 0, resting = resting_.size();
   for (const auto& [kind, queue] : queues_) queued += queue.size();
   for (const auto& [number, p] : pools_) {
     workers += p.starting;
@@ -114,6 +114,9 @@ std::string node_state::check_calls() const {
       if (of_actor) ++of_actors[t.what.actor];
     }
     if (t.at == task::state::queued && !of_actor) --queued;
+    if (t.at == task::state::resting && !resting_.contains({t.rests_until_ns, id}))
+      return "a call rests for ever";
+    resting -= t.at == task::state::resting;
     if ((t.at == task::state::running) != (t.wait_key == 0)) return "a wait too many or too few";
     if (!of_actor && t.has_needs != (away || t.at == task::state::granted))
       return "a call has resources and does not run, or the other way round";
@@ -123,7 +126,8 @@ std::string node_state::check_calls() const {
     if (a.at == actor::state::ended) continue;
     if (a.given != of_actors[id]) return "the calls that an actor has are miscounted";
   }
-  if (queued != 0 || given != 0) return "a list names a call that is not in that state";
+  if (queued != 0 || given != 0 || resting != 0)
+    return "a list names a call that is not in that state";
   return workers == workers_ ? "" : "the worker processes are miscounted";
 }
 

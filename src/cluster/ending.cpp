@@ -111,6 +111,7 @@ void node_state::fail_task(const object_id& id, const error& why) {
 // Out of the lists that have it because it does not run yet.
 void node_state::withdraw(const object_id& id, task& t) {
   const bool of_actor = t.what.kind == wire::call_kind::actor_call;
+  if (t.at == task::state::resting) resting_.erase({t.rests_until_ns, id});
   if (t.at == task::state::queued && !of_actor) dequeue(t);
   if (t.at == task::state::granted) std::erase(pools_.at(t.kind.pool).granted, id);
   if (of_actor && t.at != task::state::running) call_left(id, t);
@@ -143,9 +144,10 @@ void node_state::worker_died(const object_id& id, const error& how) {
     return fail_task(id, cluster_error(errc::cancelled, "the call was cancelled", t.what.function));
   if (t.what.kind == wire::call_kind::create_actor)
     return restart_or_end(object_id(t.what.actor), how);
-  if (try_again(id, t)) return;
   const bool of_actor = t.what.kind == wire::call_kind::actor_call;
-  fail_task(id, cluster_error(of_actor ? errc::actor_died : errc::worker_died,
+  if (!of_actor) rest(t, how);  // an actor's calls wait for the actor
+  if (try_again(id, t)) return;
+  fail_task(id, cluster_error(of_actor ? errc::actor_died : how.code(),
                               "'" + t.what.function + "': " + std::string(how.message()),
                               t.what.function, &how));
 }

@@ -45,6 +45,8 @@ struct session_ended {
   std::uint32_t session = 0;
   std::int32_t signal = 0;
   std::string how;  ///< empty, or a sentence such as "the memory limit was reached"
+  /// It was ended on behalf of `memory_short`, of which `how` tells all.
+  bool out_of_memory = false;
 };
 
 /// The process is really gone: nobody writes to its memory any more.
@@ -82,8 +84,11 @@ struct object_lost {
 /// Time has passed (`set_timer`).
 struct tick {};
 
+/// The box has next to no memory left: one worker process is to end, and those without a call.
+struct memory_short {};
+
 using event = std::variant<session_opened, session_said, session_ended, session_gone, worker_failed,
-                           adopted, pinned, object_lost, tick>;
+                           adopted, pinned, object_lost, tick, memory_short>;
 
 // -- actions
 
@@ -152,6 +157,7 @@ struct need_worker {
 /// End the worker process behind this session by force.
 struct kill_worker {
   std::uint32_t session = 0;
+  bool for_memory = false;  ///< the answer to `memory_short`
 };
 
 /// Step a `tick` at this time at the latest. Replaces the earlier one.

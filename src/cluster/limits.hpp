@@ -46,6 +46,9 @@ struct limits {
   std::size_t pools_max = 4096;
   /// A worker process without a call ends after so long.
   std::uint64_t worker_idle_ns = 60'000'000'000u;
+  /// What was ended because memory was short begins again after so long; doubled at each attempt.
+  std::uint64_t memory_backoff_ns = 500'000'000u;
+  std::uint64_t memory_backoff_ns_max = 60'000'000'000u;
   /// Calls kept so that what they made can be made again; the oldest are forgotten first.
   std::size_t lineage_bytes_max = std::size_t{64} << 20;
 };

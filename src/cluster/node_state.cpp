@@ -22,6 +22,7 @@ void node_state::step(event what, std::uint64_t now_ns, actions& out) {
   out_ = &out;
   std::visit([&](auto& e) { on(std::move(e)); }, what);
   settle();
+  wake_rested();
   expire();
   end_idle_workers();
   settle();
@@ -68,6 +69,7 @@ void node_state::cancel_unshared() {
 
 void node_state::set_timer_if_new() {
   std::uint64_t next = deadlines_.empty() ? ~std::uint64_t{0} : deadlines_.begin()->first;
+  if (!resting_.empty()) next = std::min(next, resting_.begin()->first);
   if (!idle_.empty()) next = std::min(next, idle_.begin()->first + limits_.worker_idle_ns);
   if (next != timer_ns_ && next != ~std::uint64_t{0}) out_->push_back(set_timer{next});
   timer_ns_ = next;

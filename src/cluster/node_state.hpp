@@ -7,8 +7,8 @@
 //
 // How it is put together: `objects`, `lineage` and `names` are tables that know nothing of each
 // other. What happens between them is here, by subject: sessions.cpp, waits.cpp, tasks.cpp,
-// dispatch.cpp, resources.cpp, ending.cpp, actors.cpp. Consequences (an object sealed, a set
-// complete, an object freed) are queued and worked off by `settle`, so that no chain recurses.
+// dispatch.cpp, resources.cpp, ending.cpp, memory.cpp, actors.cpp. Consequences (an object sealed, a
+// set complete, an object freed) are queued and worked off by `settle`, so that no chain recurses.
 
 #include <cstddef>
 #include <cstdint>
@@ -59,6 +59,8 @@ class node_state {
     return at != sessions_.end() ? &at->second : nullptr;
   }
   node_id self() const { return self_; }
+  /// Whether a worker process has a call.   Cost: a walk over the sessions.
+  bool workers_run() const;
 
   /// For tests: recounts everything. Empty, or a sentence that says what is wrong.
   std::string check() const;
@@ -74,6 +76,7 @@ class node_state {
   void on(adopted&& e);
   void on(object_lost&& e);
   void on(tick&&) { may_start_ = true; }
+  void on(memory_short&&);
   template <class Message>
   void said(std::uint32_t, Message&&) {}  // the agent's own business
   void said(std::uint32_t from, wire::publish&& m);
@@ -144,6 +147,11 @@ class node_state {
   void conclude(const object_id& id, bool succeeded);
   bool try_again(const object_id& id, task& t);
   void worker_died(const object_id& id, const error& how);
+  // memory.cpp: who ends when memory is short, and begins again later.
+  enum class loss : std::uint8_t;
+  loss loss_with(const session& s) const;
+  void rest(task& t, const error& how);
+  void wake_rested();
   void discard_extents(std::uint32_t from, const std::vector<wire::value>& values);
 
   // dispatch.cpp: which call runs where.
@@ -224,6 +232,7 @@ class node_state {
   std::map<work_class, std::map<std::uint64_t, object_id>> queues_;
   std::map<std::uint64_t, object_id> hungry_;  // actors whose next call waits for a cpu, by turn
   std::map<std::uint32_t, share> shares_;      // of the calls under way, by program
+  std::set<std::pair<std::uint64_t, object_id>> resting_;  // until when, task
   std::map<std::uint64_t, pool> pools_;
   std::map<pool_key, std::uint64_t> pool_keys_;
 

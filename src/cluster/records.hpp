@@ -27,6 +27,7 @@ struct session {
   bool killed = false;
   std::uint32_t calls = 0;          ///< run so far
   std::uint64_t idle_since_ns = 0;  ///< of a worker process without a call
+  std::uint64_t begun = 0;          ///< when it was given its last call, in counts
   std::set<object_id> running;      ///< tasks and creations given to it: these take slots
   std::set<object_id> serving;      ///< calls given to actors that live there
   std::set<object_id> actors;       ///< that live there
@@ -66,6 +67,7 @@ struct share {
 struct task {
   enum class state : std::uint8_t {
     waiting,  ///< for its arguments
+    resting,  ///< until it may be tried again
     queued,   ///< for resources, or its turn at the actor
     granted,  ///< has them, waits for a worker process
     pinning,  ///< has a session; its arguments are being pinned for it
@@ -77,9 +79,10 @@ struct task {
   std::uint64_t functions_hash = 0;
   std::int32_t retries_left = 0;  ///< -1: no end
   bool cancelled = false;         ///< while it ran: no more attempts
-  std::uint32_t session = 0;      ///< pinning, running
-  std::uint64_t wait_key = 0;     ///< until it runs
-  std::uint64_t order = 0;        ///< in the queue of its class
+  std::uint64_t rests_until_ns = 0;
+  std::uint32_t session = 0;   ///< pinning, running
+  std::uint64_t wait_key = 0;  ///< until it runs
+  std::uint64_t order = 0;     ///< in the queue of its class
   work_class kind;
   std::vector<quantity> needs;
   bool has_needs = false;        ///< taken from the ledger

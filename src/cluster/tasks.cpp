@@ -184,6 +184,11 @@ void node_state::await_arguments(const object_id& id, task& t) {
 }
 
 void node_state::arguments_ready(const object_id& id, task& t) {
+  if (t.rests_until_ns > now_ns_) {
+    t.at = task::state::resting;
+    resting_.emplace(t.rests_until_ns, id);
+    return;
+  }
   t.at = task::state::queued;
   if (t.what.kind == wire::call_kind::actor_call)
     deliver(t.what.actor, {t.submitter, t.what.caller});
@@ -194,6 +199,7 @@ void node_state::execute(task& t, const pinned* answer) {
   const wait& w = waits_.at(t.wait_key);
   wire::execute message{t.what, gathered(w, answer)};
   t.at = task::state::running;
+  sessions_.at(t.session).begun = ++last_key_;
   end_wait(std::exchange(t.wait_key, 0));
   tell_mentioning(t.session, std::move(message));
   if (t.what.kind != wire::call_kind::actor_call) return;

@@ -108,6 +108,7 @@ void agent::advance() {
     timer_ns_ = base::never_ns;
     step(cluster::tick{});
   }
+  if (watch_ns_ <= now) watch_memory();
   for (std::uint32_t late : segments_.take_late(now))
     expel(late, node_error(errc::timeout, "a segment that is gone was not unmapped in time"));
   for (auto& [number, m] : members_)
@@ -122,7 +123,7 @@ void agent::advance() {
 base::time_ns agent::next_ns() const {
   if (stopped_) return base::never_ns;
   if (!closed_.empty()) return 0;
-  base::time_ns next = std::min({timer_ns_, store_.next_ns(), segments_.next_ns()});
+  base::time_ns next = std::min({timer_ns_, watch_ns_, store_.next_ns(), segments_.next_ns()});
   for (const auto& [number, m] : members_)
     next = std::min({next, m.due_ns, m.runs != 0 ? m.told_ran_ns + runs_wait_ns : base::never_ns});
   return next;

@@ -24,10 +24,12 @@
 #include "beamlet/base/time.hpp"
 #include "cluster/limits.hpp"
 #include "cluster/node_state.hpp"
+#include "node/agent_limits.hpp"
 #include "node/link.hpp"
 #include "node/object_index.hpp"
 #include "node/segments.hpp"
 #include "node/spill_files.hpp"
+#include "ports/memory.hpp"
 #include "ports/port.hpp"
 #include "store/store.hpp"
 
@@ -56,6 +58,9 @@ class outer_world {
   /// Whether the agent that had this `agent_options::life` is dead, so that its spill folder may be
   /// removed.
   virtual bool has_ended(const std::string& life) const { return (void)life, false; }
+  /// As ports::used_memory(), and ports::private_bytes() of a worker process. Not known: no watch.
+  virtual ports::memory_use memory() const { return {}; }
+  virtual std::uint64_t memory_of(std::uint32_t session) const { return (void)session, 0; }
 
  protected:
   ~outer_world() = default;
@@ -71,6 +76,10 @@ struct agent_options {
   std::string spill_folder;     ///< empty: no spilling. Made; a folder of this agent's own inside
   std::string fallback_folder;  ///< for segments in files; empty: none
   std::string life;  ///< for has_ended() of later agents, such as process and start; empty: unknown
+  /// The part of the box's memory above which a worker process is ended, the newest call that can
+  /// be tried again first (node_state's memory_short); 1: none. Looked at so often while one runs.
+  double memory_usage_threshold = memory_usage_threshold_default;
+  base::time_ns memory_watch_ns = memory_watch_ns_default;
   log_sink log;
   beamlet::log_level log_level = beamlet::log_level::warning;
   std::string log_file;  ///< for people who ask: where the log is; empty: nowhere
@@ -164,6 +173,7 @@ class agent final : public link_events, private spill_events {
     bool ended = false;  // node_state and store know
     int signal = 0;
     std::string how;
+    std::string ended_for_memory;                   // why, where that is so
     base::time_ns due_ns = base::never_ns;          // of what it is waited for next
     std::map<std::uint64_t, std::uint64_t> leases;  // its ticket to ours
     std::uint32_t serves = 0;                       // of a worker process: the program it ran for
@@ -201,6 +211,11 @@ class agent final : public link_events, private spill_events {
   void tell(std::uint32_t to, wire::to_session message, int segment = -1);
   void refuse(std::uint32_t to, std::uint64_t ticket, error why);
   error check_hello(const member& m, const wire::hello& message) const;
+
+  // agent_memory.cpp: the out-of-memory watch.
+  void begin_watch(std::uint32_t session);
+  void watch_memory();
+  std::string out_of_memory(std::uint32_t session) const;
 
   // agent_status.cpp: what there is.
   wire::session_status status_of(std::uint32_t number, const member& m) const;
@@ -280,6 +295,10 @@ class agent final : public link_events, private spill_events {
   std::deque<cluster::event> events_;
   bool stepping_ = false, fresh_ = false, draining_ = false, stopped_ = false;
   base::time_ns timer_ns_ = base::never_ns;
+  base::time_ns watch_ns_ = base::never_ns;  // when memory is looked at next
+  ports::memory_use memory_;                 // as it was when it was too much
+  bool memory_unknown_ = false;
+  std::uint32_t memory_victim_ = 0;  // the session that was ended last
   std::uint64_t heard_ = 0;
 };
 

@@ -29,6 +29,7 @@ void agent::carry_out(cluster::send&& a) {
   if (const auto* execute = std::get_if<wire::execute>(&a.what)) {
     show_segments(a.session, execute->objects);
     note_call_given(a.session, execute->what);
+    begin_watch(a.session);
   }
   tell(a.session, std::move(a.what));
 }
@@ -146,7 +147,13 @@ void agent::carry_out(cluster::need_worker&& a) {
                        .cpu_ms_max = a.cpu_ms_max});
 }
 
-void agent::carry_out(cluster::kill_worker&& a) { world_.kill_worker(a.session); }
+void agent::carry_out(cluster::kill_worker&& a) {
+  if (a.for_memory) {
+    memory_victim_ = a.session;
+    members_.at(a.session).ended_for_memory = out_of_memory(a.session);
+  }
+  world_.kill_worker(a.session);
+}
 
 void agent::carry_out(cluster::set_timer&& a) { timer_ns_ = a.at_ns; }
 

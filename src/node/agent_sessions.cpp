@@ -103,7 +103,12 @@ void agent::end(std::uint32_t number, member& m) {
   m.due_ns = base::never_ns;
   note_life(number, m, m.how.empty() ? "has left" : m.how);
   // node_state first: it takes back what it asked of the store for this session.
-  if (m.open) step(cluster::session_ended{.session = number, .signal = m.signal, .how = m.how});
+  const bool for_memory = !m.ended_for_memory.empty();
+  if (m.open)
+    step(cluster::session_ended{.session = number,
+                                .signal = m.signal,
+                                .how = for_memory ? m.ended_for_memory : m.how,
+                                .out_of_memory = for_memory});
   else if (m.pool != 0)
     step(cluster::worker_failed{
         .pool = m.pool,

@@ -58,6 +58,13 @@ class agent_thread::driver final : public outer_world, public link_events {
   void start_worker(const worker_wish& wish) override { wishes_.push_back(wish); }
   bool has_ended(const std::string& life) const override { return ports::life_has_ended(life); }
   void kill_worker(std::uint32_t session) override;
+  ports::memory_use memory() const override {
+    return options_.memory ? options_.memory() : ports::used_memory();
+  }
+  std::uint64_t memory_of(std::uint32_t session) const override {
+    auto found = processes_.find(session);
+    return found != processes_.end() ? ports::private_bytes(found->second->peer.process) : 0;
+  }
   void on_message(std::uint32_t session, wire::to_agent message) override {
     agent_->on_message(session, std::move(message));
   }

@@ -30,6 +30,8 @@ struct agent_thread_options {
   /// first one it waits for `first_session_ns` at least.
   base::time_ns idle_end_ns = base::never_ns;
   base::time_ns first_session_ns = 10'000'000'000;
+  /// For tests: what the watch reads instead of the system's.
+  std::function<ports::memory_use()> memory = {};
   std::function<void()> on_end = {};  ///< the last call on the agent's thread, however it ends
 };
 

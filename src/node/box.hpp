@@ -20,6 +20,7 @@
 #include "beamlet/base/log.hpp"
 #include "beamlet/base/result.hpp"
 #include "beamlet/base/time.hpp"
+#include "node/agent_limits.hpp"
 #include "node/child.hpp"
 #include "node/link.hpp"
 
@@ -41,8 +42,9 @@ struct box_order {
   std::uint32_t workers_max = 64;
   /// Without a session for so long it ends; base::never_ns: it stays.
   std::uint64_t idle_ns = base::never_ns;
+  double memory_usage_threshold = memory_usage_threshold_default;  ///< agent_options'
   BEAMLET_FIELDS(folder, name, resources, memory_bytes, spill_folder, spill_bytes, workers_max,
-                 idle_ns);
+                 idle_ns, memory_usage_threshold);
 };
 
 /// Where the sockets of this user's boxes are: $BEAMLET_RUNTIME_DIR, else $XDG_RUNTIME_DIR/beamlet,

@@ -128,6 +128,7 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   o.calls_max = extra.isolated->calls_max;
   o.retries = extra.isolated->retries;
   o.retry_errors = extra.isolated->retry_errors;
+  o.repeated = extra.retries_left != 0;
   return out;
 }
 

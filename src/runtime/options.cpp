@@ -52,12 +52,20 @@ result<void> check_durations(const task_options& o) {
   return {};
 }
 
+bool is_death(const error& e) {
+  return e.layer() == error_layer::cluster &&
+         (e.code() == errc::worker_died || e.code() == errc::no_memory);
+}
+
 result<void> fill_retries(sched::cell_extra& extra, const task_options& o, bool copies) {
   if (o.max_retries < -1 || o.max_retries > static_cast<int>(max_retries_max))
     return bad_value("max_retries", std::to_string(o.max_retries),
                      "-1 (without end) to " + std::to_string(max_retries_max));
-  // A function's own errors are repeated only when the caller says so, as in Ray.
-  bool wanted = o.max_retries != 0 && (o.retry_exceptions || o.retry_on);
+  // A function's own errors are repeated only when the caller says so, as in Ray; the death of its
+  // process always, which its agent does where no pause is asked for.
+  const bool deaths = o.isolation == isolation::process && !o.retry_exceptions && !o.retry_on &&
+                      o.retry_backoff != o.retry_backoff.zero();
+  bool wanted = o.max_retries != 0 && (o.retry_exceptions || o.retry_on || deaths);
   if (!wanted) return {};
   if (!copies)
     return error(
@@ -65,7 +73,7 @@ result<void> fill_retries(sched::cell_extra& extra, const task_options& o, bool 
         {"max_retries needs arguments that can be copied: a repeated attempt gets them again", "",
          "", ""});
   extra.retries_left = o.max_retries;
-  extra.retry_on = o.retry_on;
+  extra.retry_on = deaths ? is_death : o.retry_on;
   extra.backoff_ns = static_cast<std::uint64_t>(base::saturated_ns(o.retry_backoff));
   extra.backoff_ns_max = static_cast<std::uint64_t>(base::saturated_ns(o.retry_backoff_max));
   return {};

@@ -43,6 +43,9 @@ result<void> check_options(const runtime_options& o) {
   if (o.timeline_events > timeline_events_max)
     return bad_option("timeline_events", std::to_string(o.timeline_events),
                       "at most " + std::to_string(timeline_events_max));
+  if (!(o.memory_usage_threshold > 0) || o.memory_usage_threshold > 1)
+    return bad_option("memory_usage_threshold", std::to_string(o.memory_usage_threshold),
+                      "above 0 and at most 1 (1: off)");
   if (o.tasks_max == 0) return bad_option("tasks_max", "0", "at least 1");
   if (o.uv_loop != nullptr && o.simulated_port != nullptr)
     return bad_option("simulated_port", "set beside uv_loop", "the only one of the two");

@@ -42,6 +42,7 @@ node::agent_thread_options agent_options_of(sched::scheduler& home, const runtim
   if (!o.spill_folder.empty()) agent.store.spill_bytes = o.spill_bytes_max;
   agent.spill_folder = o.spill_folder;
   agent.limits.workers_max = o.worker_processes_max;
+  agent.memory_usage_threshold = o.memory_usage_threshold;
   agent.log = o.log;
   agent.log_level = o.log_level;
   return made;
@@ -93,6 +94,7 @@ node::box_order box_order_of(const runtime_options& o) {
   if (!o.spill_folder.empty()) made.spill_folder = absolute_path(o.spill_folder);
   made.spill_bytes = o.spill_bytes_max;
   made.workers_max = o.worker_processes_max;
+  made.memory_usage_threshold = o.memory_usage_threshold;
   made.idle_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, o.box_idle.count()));
   return made;
 }

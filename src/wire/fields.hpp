@@ -53,7 +53,7 @@ BEAMLET_TABLE(call_options, BEAMLET_FIELD(name, limits::name_bytes_max),
               BEAMLET_FIELD(environment, limits::environment_max, limits::environment_bytes_max),
               BEAMLET_FIELD(memory_max), BEAMLET_FIELD(cpu_ms_max), BEAMLET_FIELD(calls_max),
               BEAMLET_FIELD(restarts), BEAMLET_FIELD(detached), BEAMLET_FIELD(concurrency),
-              BEAMLET_FIELD(traced));
+              BEAMLET_FIELD(traced), BEAMLET_FIELD(repeated));
 BEAMLET_TABLE(call, BEAMLET_FIELD(task), BEAMLET_FIELD(actor),
               BEAMLET_FIELD(kind, call_kind::actor_call),
               BEAMLET_FIELD(function, limits::function_bytes_max), BEAMLET_FIELD(caller),

@@ -69,6 +69,7 @@ struct call_options {
   bool detached = false;          ///< the actor lives on when nobody holds it
   std::uint32_t concurrency = 1;  ///< of the actor: its calls at a time
   bool traced = false;            ///< every run is to be told, else one in many
+  bool repeated = false;          ///< its submitter will try it again itself
 };
 
 enum class call_kind : std::uint8_t { task, create_actor, actor_call };

@@ -100,12 +100,13 @@ cluster::event any_event(choices& in) {
   const std::uint32_t session = 1 + in.below(3);
   switch (in.below(16)) {
     case 0: return cluster::session_opened{session, 1, in.below(3), in.below(4)};
-    case 1: return cluster::session_ended{session, 9, ""};
+    case 1: return cluster::session_ended{session, 9, "", in.below(2) == 0};
     case 2: return cluster::session_gone{session};
     case 3: return cluster::worker_failed{in.below(4), errc::unsupported};
     case 4: return cluster::adopted{in.id(), in.below(4) == 0 ? errc::malformed : errc::ok};
     case 5: return cluster::object_lost{in.id()};
     case 6: return cluster::tick{};
+    case 8: return cluster::memory_short{};
     case 7: {
       // Mostly what the store says to a pin that was not asked for, or not any more.
       cluster::pinned p;

@@ -80,6 +80,12 @@ struct runtime_options {
   std::string spill_folder = {};
   std::uint64_t spill_bytes_max = std::uint64_t{4} << 30;
   unsigned worker_processes_max = 64;
+  /// When more than this part of the memory of the machine, or of the container, is in use, worker
+  /// processes are ended, one at a time, until it is not: the one whose call began last, of those
+  /// that can be tried again first, then of actors that are made again. It counts as a death
+  /// (`max_retries`, `max_restarts`), after which there is a pause; without retries the call fails
+  /// with errc::no_memory. 1: never.
+  double memory_usage_threshold = 0.95;
   /// Attaches to the agent of the box with this name, one per user, which programs share; empty: an
   /// agent of this runtime's own, when it needs one. Where none runs, one is started as a process
   /// of its own, with this program's limits and resources: it takes `run_child` in main, else
@@ -114,9 +120,9 @@ struct task_options {
   std::chrono::nanoseconds delay = {};     ///< not before
   std::chrono::nanoseconds deadline = {};  ///< not started after, counted from now; zero: none
   bool blocking = false;  ///< waits for the world: a thread of its own kind runs it
-  /// `process`: a worker process runs it, so that a crash ends that one only (errc::worker_died;
-  /// such a death is what `max_retries` counts too). Needs `run_child` in main, a BEAMLET_REMOTE,
-  /// and codecs of all types.
+  /// `process`: a worker process runs it, so that a crash ends that one only (errc::worker_died, or
+  /// errc::no_memory: runtime_options::memory_usage_threshold; such a death is what `max_retries`
+  /// counts too). Needs `run_child` in main, a BEAMLET_REMOTE, and codecs of all types.
   beamlet::isolation isolation = beamlet::isolation::none;
   beamlet::runtime_env runtime_env = {};       ///< of the worker process
   std::uint64_t memory_max = 0;                ///< bytes the worker process may map; 0: no limit

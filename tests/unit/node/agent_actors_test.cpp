@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Actors in worker processes as their agent sees them: programs make, call and kill them, and both
-// they and the processes die at random instants, all from seeds.
+// they and the processes die at random instants, some for lack of memory, all from seeds.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -52,6 +52,9 @@ class actor_world final {
     o.limits.workers_max = 5;
     o.limits.worker_idle_ns = 5'000'000'000;
     o.limits.calls_ahead_max = 2;
+    o.limits.memory_backoff_ns = 1'000'000;
+    o.limits.memory_backoff_ns_max = 10'000'000;
+    o.memory_watch_ns = 5'000'000;
     return o;
   }
   bool chance(unsigned percent) { return random_.below(100) < percent; }
@@ -258,6 +261,7 @@ void actor_world::step() {
   serve_world();
   if (chance(2))
     if (session_of_world* s = pick(false)) die(s->link->number);
+  if (chance(1)) b.memory_now.used = chance(30) ? b.memory_now.limit : 0;
   if (chance(1) && chance(20)) {
     die(pick(true)->link->number);
     open(0);
@@ -279,6 +283,7 @@ void actor_world::finish() {
     if (std::string what = b.agent->check(); !what.empty()) fail(what);
     serve_world();
   };
+  b.memory_now.used = 0;
   // Actors that are held take the processes that the others wait for.
   for (auto& [number, s] : all_)
     for (auto& [id, known] : std::exchange(s.actors, {}))

@@ -197,6 +197,8 @@ class box final : public node::outer_world {
   void start_worker(const node::worker_wish& wish) override { wishes.push_back(wish); }
   void kill_worker(std::uint32_t session) override { killed.push_back(session); }
   bool has_ended(const std::string& life) const override { return life == "dead"; }
+  ports::memory_use memory() const override { return ++memory_looks, memory_now; }
+  std::uint64_t memory_of(std::uint32_t) const override { return 5 * mib; }
 
   std::shared_ptr<client> connect(std::uint64_t pool = 0) {
     auto made = std::make_shared<client>();
@@ -288,6 +290,8 @@ class box final : public node::outer_world {
   ports::sim_port port;
   std::vector<node::worker_wish> wishes;
   std::vector<std::uint32_t> killed;
+  ports::memory_use memory_now{.used = 0, .limit = 100 * mib};
+  mutable std::size_t memory_looks = 0;
   std::string complaint;
   std::uint64_t ticket = 0;
   std::unique_ptr<node::agent> agent;

@@ -85,6 +85,10 @@ class counter {
     if (!this_actor::was_restarted()) abort();
     return value_;
   }
+  int forever_unless_restarted() {
+    while (!this_actor::was_restarted()) pause();
+    return value_;
+  }
   bool restarted() { return this_actor::was_restarted(); }
   async<int> add_slowly(int by) {
     co_await sleep_for(1ms);
@@ -111,6 +115,7 @@ BEAMLET_REMOTE(&counter::total);
 BEAMLET_REMOTE(&counter::refuse);
 BEAMLET_REMOTE(&counter::crash);
 BEAMLET_REMOTE(&counter::crash_unless_restarted);
+BEAMLET_REMOTE(&counter::forever_unless_restarted);
 BEAMLET_REMOTE(&counter::restarted);
 BEAMLET_REMOTE(&counter::add_slowly);
 BEAMLET_REMOTE(&counter::add_of);

@@ -152,6 +152,7 @@ inline call whole_call() {
   made.options.detached = true;
   made.options.concurrency = 3;
   made.options.traced = true;
+  made.options.repeated = true;
   made.parent = id(19);
   return made;
 }
