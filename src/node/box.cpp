@@ -69,6 +69,11 @@ agent_thread_options options_of(const box_order& order) {
   agent.store.memory_bytes = order.memory_bytes;
   agent.store.shared_bytes = order.memory_bytes / 8;
   agent.store.segment_bytes = std::min(agent.store.segment_bytes, order.memory_bytes / 8);
+  const std::uint64_t share = order.memory_bytes / box_session_share;
+  agent.store.session_lease_bytes =
+      order.session_lease_bytes != 0 ? order.session_lease_bytes : share;
+  agent.store.session_pinned_bytes =
+      order.session_pinned_bytes != 0 ? order.session_pinned_bytes : share;
   if (!order.spill_folder.empty()) agent.store.spill_bytes = order.spill_bytes;
   agent.spill_folder = order.spill_folder;
   agent.limits.workers_max = order.workers_max;

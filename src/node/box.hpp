@@ -29,6 +29,9 @@ inline namespace BEAMLET_ABI {
 namespace node {
 
 inline constexpr std::size_t box_name_bytes_max = 64;
+/// One of the strangers that share a box builds in, and pins, one part of so many of its memory at
+/// a time: what a program that leaks holds leaves as much for the others.
+inline constexpr std::uint64_t box_session_share = 2;
 /// How long an agent that a program started waits for its first session, at least.
 inline constexpr base::time_ns first_session_wait_ns = 10'000'000'000;
 
@@ -43,8 +46,10 @@ struct box_order {
   /// Without a session for so long it ends; base::never_ns: it stays.
   std::uint64_t idle_ns = base::never_ns;
   double memory_usage_threshold = memory_usage_threshold_default;  ///< agent_options'
+  /// store::options', of each session; 0: the part of `memory_bytes` that box_session_share says.
+  std::uint64_t session_lease_bytes = 0, session_pinned_bytes = 0;
   BEAMLET_FIELDS(folder, name, resources, memory_bytes, spill_folder, spill_bytes, workers_max,
-                 idle_ns, memory_usage_threshold);
+                 idle_ns, memory_usage_threshold, session_lease_bytes, session_pinned_bytes);
 };
 
 /// Where the sockets of this user's boxes are: $BEAMLET_RUNTIME_DIR, else $XDG_RUNTIME_DIR/beamlet,

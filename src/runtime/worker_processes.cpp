@@ -43,6 +43,8 @@ node::agent_thread_options agent_options_of(sched::scheduler& home, const runtim
   agent.spill_folder = o.spill_folder;
   agent.limits.workers_max = o.worker_processes_max;
   agent.memory_usage_threshold = o.memory_usage_threshold;
+  if (o.session_lease_bytes != 0) agent.store.session_lease_bytes = o.session_lease_bytes;
+  if (o.session_pinned_bytes != 0) agent.store.session_pinned_bytes = o.session_pinned_bytes;
   agent.log = o.log;
   agent.log_level = o.log_level;
   return made;
@@ -95,6 +97,8 @@ node::box_order box_order_of(const runtime_options& o) {
   made.spill_bytes = o.spill_bytes_max;
   made.workers_max = o.worker_processes_max;
   made.memory_usage_threshold = o.memory_usage_threshold;
+  made.session_lease_bytes = o.session_lease_bytes;
+  made.session_pinned_bytes = o.session_pinned_bytes;
   made.idle_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, o.box_idle.count()));
   return made;
 }

@@ -76,6 +76,10 @@ struct runtime_options {
   std::string name_space = "default";
   /// Objects' memory, all that worker processes share; more is spilled or has to wait.
   std::uint64_t object_store_memory = std::uint64_t{1} << 30;
+  /// Of the objects' memory, what one process (this program, or a worker process) may have in
+  /// buffers that are not objects yet, and in objects that it reads or keeps; more fails with
+  /// errc::exhausted. 0: all of it, in a box half of it.
+  std::uint64_t session_lease_bytes = 0, session_pinned_bytes = 0;
   /// Where objects go that find no room; empty: nowhere. Only this user may have access.
   std::string spill_folder = {};
   std::uint64_t spill_bytes_max = std::uint64_t{4} << 30;

@@ -115,6 +115,33 @@ TEST_CASE("large values go to worker processes of a box and come back") {
   CHECK(*made == std::vector<int>(all.size(), 42));
 }
 
+TEST_CASE("a program that builds or keeps too much is refused more, and hinders no other one") {
+  auto start = [] {
+    auto rt = runtime::start({.workers = 1,
+                              .object_store_memory = std::uint64_t{32} << 20,
+                              .box = "quota",
+                              .box_idle = {}});
+    REQUIRE(rt.has_value());
+    return *std::move(rt);
+  };
+  runtime greedy = start(), modest = start();
+  constexpr std::int64_t elements = 1 << 20;  // 4 MiB
+  auto build = [&](runtime& rt) { return tensor_builder<float>::make({elements}, rt.memory()); };
+  std::vector<tensor_builder<float>> built;
+  error refused;
+  while (built.size() < 8 && refused.code() == errc::ok) {
+    auto one = build(greedy);
+    if (one.has_value()) built.push_back(*std::move(one));
+    else refused = one.error();
+  }
+  CHECK(refused == errc::exhausted);
+  CHECK(refused.message().find("session_lease_bytes") != std::string_view::npos);
+  CHECK(built.size() >= 2);
+  for (int i = 0; i < 2; ++i) CHECK(build(modest).has_value());
+  built.clear();
+  CHECK(build(greedy).has_value());
+}
+
 TEST_CASE("an actor's name is known to all programs of its box") {
   runtime one = attach("names"), two = attach("names"), other = attach("apart");
   actor_options named{.name = "tally", .isolation = isolation::process};
