@@ -441,8 +441,6 @@ void agent_engine::on_abort(const object_id& task, std::uint32_t attempt) {
   x->release();
 }
 
-void agent_engine::on_pressure(std::uint64_t) {}
-
 void agent_engine::on_drain() {
   ended_.store(1, std::memory_order_release);
   ports::wake_all(ended_);

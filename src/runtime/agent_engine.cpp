@@ -3,6 +3,9 @@
 
 #include "runtime/agent_engine.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "beamlet/base/codec.hpp"
 #include "ports/threads.hpp"
 #include "runtime/core.hpp"
@@ -29,8 +32,15 @@ struct agent_engine::publication : sched::listener, sched::waiter {
   object_id id;
 };
 
+struct agent_engine::unread_cells {
+  std::mutex lock;  // before the cells' own
+  std::unordered_map<const record*, sched::cell*> all;
+};
+
 agent_engine::agent_engine()
-    : session_(std::make_shared<node::session>(*this)), memory_(session_) {}
+    : session_(std::make_shared<node::session>(*this)),
+      memory_(session_),
+      unread_(std::make_shared<unread_cells>()) {}
 agent_engine::~agent_engine() = default;
 
 /// This engine's; null: the cell has no id at this agent.
@@ -130,8 +140,12 @@ sched::cell* agent_engine::adopt(sched::scheduler& home, const object_id& id,
   }
   session_->retain(id);
   r->submitted = true;
+  r->unread = unread_;
   add_record(*extra, *r);
-  if (take_arrived(id, *fresh)) return fresh;
+  if (take_arrived(id, *fresh)) {
+    note_unread(*fresh);
+    return fresh;
+  }
   fresh->add_reference();
   std::uint64_t number = 0;
   {
@@ -154,6 +168,7 @@ void agent_engine::adopted(std::uint64_t number, result<std::vector<node::arrive
   if (x != nullptr && value != nullptr && value->why.code() == errc::ok) {
     x->extra.load(std::memory_order_acquire)->held = value->bytes;
     sched::seal(*x, sched::cell::bytes);
+    note_unread(*x);
   } else {
     error why = value != nullptr ? value->why : unless_closed(came.error());
     if (value != nullptr) value->bytes.drop(value->bytes.keeper);
@@ -163,12 +178,43 @@ void agent_engine::adopted(std::uint64_t number, result<std::vector<node::arrive
   x->release();
 }
 
+void agent_engine::note_unread(sched::cell& x) {
+  record* r = record_of(*x.extra.load(std::memory_order_acquire));
+  std::lock_guard hold(unread_->lock);
+  if (r != nullptr && r->unread == unread_) unread_->all.emplace(r, &x);
+}
+
+/// What nobody has read yet is fetched again by who does.
+void agent_engine::on_pressure(std::uint64_t bytes) {
+  std::vector<sched::held_bytes> unpinned;
+  {
+    std::lock_guard hold(unread_->lock);
+    std::erase_if(unread_->all, [&](const auto& each) {
+      if (bytes == 0) return false;
+      sched::cell_extra& extra = *each.second->extra.load(std::memory_order_acquire);
+      std::unique_lock open(extra.open_lock, std::try_to_lock);
+      if (!open.owns_lock()) return false;  // somebody reads it now
+      if (each.second->state.load(std::memory_order_acquire) == sched::cell::bytes &&
+          extra.held.drop != nullptr) {
+        bytes -= std::min<std::uint64_t>(bytes, extra.held.size);
+        unpinned.push_back(std::exchange(extra.held, {}));
+      }
+      return true;
+    });
+  }
+  for (const sched::held_bytes& each : unpinned) each.drop(each.keeper);
+}
+
 void agent_engine::forget(sched::outside* record) { forget_record(record); }
 
 void agent_engine::forget_record(sched::outside* o) {
   if (o != nullptr && reinterpret_cast<record*>(o)->session->forked()) return;
   for (auto* next = reinterpret_cast<record*>(o); next != nullptr;) {
     std::unique_ptr<record> gone(std::exchange(next, next->next));
+    if (gone->unread != nullptr) {
+      std::lock_guard hold(gone->unread->lock);
+      gone->unread->all.erase(gone.get());
+    }
     gone->session->let_go(gone->id);
   }
 }

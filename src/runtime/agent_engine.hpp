@@ -83,11 +83,14 @@ class agent_engine final : public sched::engine,
   void on_lost(const error& why) override;
 
  private:
+  /// Adopted cells whose values are pinned here though nobody may ever read them.
+  struct unread_cells;
   /// Why a cell has an id. It may outlive the engine, as a ref may outlive its runtime.
   struct record {
     std::shared_ptr<node::session> session;
     object_id id;
-    bool submitted = false;  // the agent seals it: nothing is to be told
+    bool submitted = false;                     // the agent seals it: nothing is to be told
+    std::shared_ptr<unread_cells> unread = {};  // of an adopted one
     record* next = nullptr;  // of another engine: a cell may be known to several agents
   };
   struct publication;
@@ -110,6 +113,7 @@ class agent_engine final : public sched::engine,
 
   static sched::outside* opaque(record* r) noexcept { return reinterpret_cast<sched::outside*>(r); }
   static void forget_record(sched::outside* o);
+  void note_unread(sched::cell& x);
   static bool take_arrived(const object_id& id, sched::cell& into);
   static void add_record(sched::cell_extra& extra, record& fresh) noexcept;
   record* record_of(const sched::cell_extra& extra) const noexcept;
@@ -151,6 +155,7 @@ class agent_engine final : public sched::engine,
   std::unordered_map<const sched::cell*, object_id> flying_;  // what has one: its result
   std::unordered_map<std::uint64_t, sched::cell*> adopting_;  // counted, by their number
   std::uint64_t adoptions_ = 0;
+  const std::shared_ptr<unread_cells> unread_;
   error no_more_;                                               // once nothing leaves any more: why
   std::unordered_map<sched::actor_core*, known_actor> actors_;  // take themselves out
   // Several where a handle came in while the last one before it was on its way out.
