@@ -4,8 +4,8 @@
 // Memory that several processes map. It is backed by real pages from the start, so that a lack of
 // memory is an error of create_shared_memory() and never a SIGBUS later, and it cannot be resized.
 // Its life: create, one writer maps it, seal_against_writers(); from then on the descriptor may go
-// to anybody, who can map it for reading only. Or: create, write, unmap, seal_content(): then not
-// even the writer can change it.
+// to anybody, who can map it for reading only. Or: create, write, unmap or make_read_only(),
+// seal_content(): then not even the writer can change it.
 //
 // A plain file may stand in where memory is short or cannot be sealed. There the promises of the
 // seals are kept among programs that keep to these functions only.
@@ -76,6 +76,12 @@ class mapped_memory {
   /// Page-aligned; null when there is none. Never to be written where it was mapped for reading.
   std::byte* data() const noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
+  /// The same bytes at the same addresses, for reading only from now on: this mapping no longer
+  /// hinders seal_content(), and whoever still writes through it faults. `memory` is what it maps.
+  ///
+  /// REQUIRES: a mapping.   Blocks: no.   Cost: as map_shared_memory().
+  /// Errors: no_memory; then there may be no such mapping any more.
+  result<void> make_read_only(int memory);
   void unmap() noexcept;
 
  private:

@@ -126,7 +126,9 @@ result<void> seal_content(int memory) {
 result<mapped_memory> map_shared_memory(int memory, const memory_claim& claim) {
   BEAMLET_TRY_VOID(check_claim(memory, claim));
   int protection = claim.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* data = mmap(nullptr, claim.bytes, protection, MAP_SHARED, memory, 0);
+  // Where nobody can write, a private mapping is the same; kernels before 6.7 allow no other one.
+  const bool fixed = !claim.writable && !claim.file && (memory_seals(memory) & seal_bytes) != 0;
+  void* data = mmap(nullptr, claim.bytes, protection, fixed ? MAP_PRIVATE : MAP_SHARED, memory, 0);
   if (data == MAP_FAILED) {
     return system_error("a segment of " + std::to_string(claim.bytes) + " bytes cannot be mapped",
                         errno);
@@ -148,6 +150,16 @@ mapped_memory& mapped_memory::operator=(mapped_memory&& other) noexcept {
   std::swap(bytes_, taken.bytes_);
   std::swap(generation_, taken.generation_);
   return *this;
+}
+
+// A private mapping, because the kernel counts a shared one of a descriptor that can write as a
+// writer's. It takes the place of the old one in one step: who reads meanwhile sees no gap.
+result<void> mapped_memory::make_read_only(int memory) {
+  void* data = mmap(data_, bytes_, PROT_READ, MAP_PRIVATE | MAP_FIXED, memory, 0);
+  if (data == MAP_FAILED) return system_error("a segment cannot be mapped for reading", errno);
+  if (int failed = keep_from_forks_and_dumps(data, bytes_))
+    return system_error("a segment cannot be kept from forks", failed);
+  return {};
 }
 
 void mapped_memory::unmap() noexcept {

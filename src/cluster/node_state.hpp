@@ -7,8 +7,9 @@
 //
 // How it is put together: `objects`, `lineage` and `names` are tables that know nothing of each
 // other. What happens between them is here, by subject: sessions.cpp, waits.cpp, tasks.cpp,
-// dispatch.cpp, resources.cpp, ending.cpp, memory.cpp, actors.cpp. Consequences (an object sealed, a
-// set complete, an object freed) are queued and worked off by `settle`, so that no chain recurses.
+// dispatch.cpp, resources.cpp, ending.cpp, memory.cpp, actors.cpp. Consequences (an object sealed,
+// a set complete, an object freed) are queued and worked off by `settle`, so that no chain
+// recurses.
 
 #include <cstddef>
 #include <cstdint>

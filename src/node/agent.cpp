@@ -182,7 +182,8 @@ void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
                            .boot = options_.boot,
                            .session = from,
                            .inline_max = std::min<std::uint64_t>(options_.limits.inline_bytes_max,
-                                                                 wire::limits::inline_bytes_max)});
+                                                                 wire::limits::inline_bytes_max),
+                           .whole_from = options_.store.whole_from_bytes});
   step(cluster::session_opened{.session = from,
                                .functions_hash = message.functions_hash,
                                .slots = std::min(message.slots, slots_max),
@@ -194,7 +195,10 @@ void agent::said(std::uint32_t from, member& m, wire::lease&& message) {
   if (!is_new)
     return refuse(from, message.ticket, node_error(errc::invalid_argument, "the ticket is in use"));
   at->second = ask(from, {.is_lease = true, .name = message.ticket, .objects = {}});
-  store_.lease(from, at->second, message.size, message.deadline_ns);
+  // Each segment is a descriptor of ours: none of its own for less than it is meant for.
+  const std::uint64_t whole_from = options_.store.whole_from_bytes;
+  const bool whole = message.whole && whole_from != 0 && message.size >= whole_from;
+  store_.lease(from, at->second, message.size, message.deadline_ns, whole);
 }
 
 void agent::said(std::uint32_t from, member& m, wire::abandon&& message) {

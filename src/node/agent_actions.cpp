@@ -103,9 +103,10 @@ void agent::tell_here(std::uint32_t to, wire::here&& message) {
 
 void agent::carry_out(cluster::adopt&& a) {
   // What its writer has not mapped cannot be sealed, and so not be shown to others.
-  auto done = segments_.is_sealed(a.where.segment)
-                  ? store_.adopt(a.session, a.id, a.where)
-                  : node_error(errc::permission, "the segment was not mapped by its writer");
+  auto done = segments_.close(a.where.segment, a.session);
+  if (done.has_value() && !segments_.is_sealed(a.where.segment))
+    done = node_error(errc::permission, "the segment was not mapped by its writer");
+  if (done.has_value()) done = store_.adopt(a.session, a.id, a.where);
   error why = done.has_value() ? error() : done.error();
   if (why.code() != errc::ok) tell(a.session, wire::returned{.where = a.where});
   step(cluster::adopted{.id = a.id, .why = std::move(why)});
@@ -244,7 +245,9 @@ void agent::carry_out(store::make_segment&& a) {
   auto owner = members_.find(a.owner);
   if (owner == members_.end() || owner->second.link == nullptr) return;
   segments::handle given = segments_.give_to_writer(a.segment);
-  tell(a.owner, wire::new_segment{.segment = a.segment, .size = given.bytes, .writable = true},
+  tell(a.owner,
+       wire::new_segment{
+           .segment = a.segment, .size = given.bytes, .writable = true, .whole = given.whole},
        given.descriptor);
 }
 

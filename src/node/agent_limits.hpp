@@ -30,6 +30,8 @@ inline constexpr std::uint32_t slots_max = 1 << 16;
 /// passed since it was told some; it may ask for it before.
 inline constexpr std::size_t runs_due = 256;
 inline constexpr base::time_ns runs_wait_ns = 10'000'000;
+/// Strict mode: objects of so many bytes have memory of their own, which is sealed.
+inline constexpr std::uint64_t strict_from_bytes = std::uint64_t{1} << 20;
 /// What the out-of-memory watch lets be in use, and how often it looks.
 inline constexpr double memory_usage_threshold_default = 0.95;
 inline constexpr base::time_ns memory_watch_ns_default = 250'000'000;

@@ -77,6 +77,7 @@ agent_thread_options options_of(const box_order& order) {
   if (!order.spill_folder.empty()) agent.store.spill_bytes = order.spill_bytes;
   agent.spill_folder = order.spill_folder;
   agent.limits.workers_max = order.workers_max;
+  if (order.strict_objects) agent.store.whole_from_bytes = strict_from_bytes;
   agent.memory_usage_threshold = order.memory_usage_threshold;
   made.idle_end_ns = order.idle_ns;
   made.on_end = ports::send_end_signal;

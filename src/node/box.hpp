@@ -48,8 +48,10 @@ struct box_order {
   double memory_usage_threshold = memory_usage_threshold_default;  ///< agent_options'
   /// store::options', of each session; 0: the part of `memory_bytes` that box_session_share says.
   std::uint64_t session_lease_bytes = 0, session_pinned_bytes = 0;
+  bool strict_objects = false;
   BEAMLET_FIELDS(folder, name, resources, memory_bytes, spill_folder, spill_bytes, workers_max,
-                 idle_ns, memory_usage_threshold, session_lease_bytes, session_pinned_bytes);
+                 idle_ns, memory_usage_threshold, session_lease_bytes, session_pinned_bytes,
+                 strict_objects);
 };
 
 /// Where the sockets of this user's boxes are: $BEAMLET_RUNTIME_DIR, else $XDG_RUNTIME_DIR/beamlet,

@@ -47,6 +47,15 @@ result<void> carver::add(const extent& where) {
   return {};
 }
 
+result<void> carver::add_whole(const extent& where) {
+  BEAMLET_TRY_VOID(add(where));
+  const place at = place_of(where);
+  remove_gap(gaps_.find(at));
+  ++leases_.find(at)->second.building;
+  blocks_.emplace(at, range{.size = where.size, .published = false});
+  return {};
+}
+
 std::optional<wire::extent> carver::carve(std::uint64_t bytes) {
   std::uint64_t size = rounded(bytes);
   if (size == 0) return std::nullopt;

@@ -40,6 +40,8 @@ class carver {
 
   /// Memory to carve from.   Errors: malformed (empty, not whole pages, overlaps another lease).
   result<void> add(const extent& lease);
+  /// The same for one block, which is all of it, as if carved.
+  result<void> add_whole(const extent& lease);
   /// A block that nobody else has, from the smallest gap that holds it, or nearly the smallest.
   std::optional<extent> carve(std::uint64_t bytes);
   /// Whether this is a block that is being built.
@@ -49,6 +51,9 @@ class carver {
   std::optional<extent> publish(const extent& block, std::uint64_t size);
   /// Nothing comes of it.   REQUIRES: is_building(block).
   std::optional<extent> free(const extent& block);
+  /// The lease of a whole block, which is over here whatever came of the block.
+  /// REQUIRES: is_building(block), from add_whole().
+  extent release(const extent& block) { return forget(leases_.find(place_of(block))); }
   /// The object that was published there is gone. What is unknown, as a range of a lease that was
   /// given back meanwhile, does nothing.
   std::optional<extent> take_back(const extent& object);
@@ -73,6 +78,7 @@ class carver {
   };
   using leases = std::map<place, lease>;
 
+  static place place_of(const extent& where) { return {where.segment, where.offset}; }
   leases::iterator lease_of(const place& where);
   void add_gap(leases::iterator home, place where, std::uint64_t size);
   void remove_gap(std::map<place, std::uint64_t>::iterator gap);

@@ -31,10 +31,13 @@ result<void> segments::make(const store::make_segment& wanted) {
   segment made;
   BEAMLET_TRY(made.memory, create_segment(wanted, file_folder_));
   if (chaos::refused()) return errc::no_memory;
-  BEAMLET_TRY(made.map,
-              ports::map_shared_memory(
-                  made.memory.writer.number(),
-                  {.bytes = made.memory.bytes, .writable = true, .file = !made.memory.sealable}));
+  made.whole = wanted.whole;
+  if (!made.whole) {
+    BEAMLET_TRY(made.map,
+                ports::map_shared_memory(
+                    made.memory.writer.number(),
+                    {.bytes = made.memory.bytes, .writable = true, .file = !made.memory.sealable}));
+  }
   if (chaos::refused()) return errc::no_memory;
   made.owner = wanted.owner;
   made.kind = wanted.kind;
@@ -57,7 +60,7 @@ std::span<std::byte> segments::bytes(const store::extent& where) {
 segments::handle segments::give_to_writer(store::segment_id id) {
   segment& s = all_.at(id);
   s.mapped_by.insert(s.owner);
-  return {s.memory.writer.number(), s.memory.bytes};
+  return {s.memory.writer.number(), s.memory.bytes, s.whole};
 }
 
 segments::handle segments::give_to_reader(store::segment_id id, store::session_id reader) {
@@ -75,9 +78,22 @@ result<void> segments::mapped(store::segment_id id, store::session_id session) {
   auto at = all_.find(id);
   if (at == all_.end() || at->second.owner != session || at->second.sealed) return {};
   segment& s = at->second;
+  if (s.whole) return {};
   if (chaos::refused()) return errc::permission;
   // Readers of a file get a descriptor of their own, which cannot be mapped writable.
   if (s.memory.sealable) BEAMLET_TRY_VOID(ports::seal_against_writers(s.memory.writer.number()));
+  s.sealed = true;
+  return {};
+}
+
+result<void> segments::close(store::segment_id id, store::session_id session) {
+  auto at = all_.find(id);
+  if (at == all_.end() || at->second.owner != session || at->second.sealed) return {};
+  segment& s = at->second;
+  if (!s.whole) return {};
+  if (chaos::refused()) return errc::permission;
+  BEAMLET_TRY_VOID(ports::seal_content(s.memory.writer.number()));
+  BEAMLET_TRY(s.map, ports::map_shared_memory(s.memory.writer.number(), {.bytes = s.memory.bytes}));
   s.sealed = true;
   return {};
 }
@@ -108,7 +124,7 @@ void segments::inherit(store::session_id session) {
   for (auto& [id, s] : all_) {
     if (s.owner != session) continue;
     // One that it never said to have mapped can be sealed now as well as then.
-    if (!s.sealed) s.sealed = mapped(id, session).has_value();
+    if (!s.sealed && !s.whole) s.sealed = mapped(id, session).has_value();
     s.owner = store::shared;
   }
 }

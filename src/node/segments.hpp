@@ -29,6 +29,7 @@ class segments {
 
   /// Makes the memory and maps it writable here, as long as that is possible: once it is sealed
   /// not even the agent could, and a restore may have to write there when its session has ended.
+  /// Not what is `whole`: that is mapped when it is closed, for reading.
   ///
   /// Blocks: while the system finds the pages, about 0.5 s per GiB.
   /// Errors: as ports::create_shared_memory and map_shared_memory; unsupported (no folder).
@@ -43,6 +44,7 @@ class segments {
   struct handle {
     int descriptor = -1;
     std::uint64_t bytes = 0;
+    bool whole = false;
   };
   handle give_to_writer(store::segment_id segment);
   handle give_to_reader(store::segment_id segment, store::session_id reader);
@@ -51,6 +53,10 @@ class segments {
   /// The session says that it has mapped it. Nothing for what is not its own.
   /// Errors: as ports::seal_against_writers.
   result<void> mapped(store::segment_id segment, store::session_id session);
+  /// The session publishes the object that a whole segment is for: from now on nobody can change
+  /// it. Nothing for others, and for what is not its own.
+  /// Errors: busy (somebody maps it writable), and others of ports::seal_content().
+  result<void> close(store::segment_id segment, store::session_id session);
   /// Whether others may see it: nobody can map it writable any more.
   bool is_sealed(store::segment_id segment) const;
 
@@ -76,6 +82,7 @@ class segments {
     ports::mapped_memory map;
     store::session_id owner = store::shared;
     store::backing kind = store::backing::memory;
+    bool whole = false;
     bool sealed = false;
     bool ending = false;
     base::time_ns unmap_by_ns = base::never_ns;

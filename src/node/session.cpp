@@ -231,13 +231,14 @@ result<block> session::allocate(std::uint64_t bytes, base::time_ns timeout_ns) {
   session_books& b = *books_;
   if (carver::rounded(bytes) == 0)
     return link_error(errc::too_large, "no store has so many bytes at once");
-  session_books::lease_request mine{.bytes = bytes, .generous = true};
+  session_books::lease_request mine{.bytes = bytes, .whole = false, .generous = true};
   base::time_ns until_ns = base::never_ns;
   std::unique_lock hold(b.lock);
   if (!b.is_dead()) until_ns = time_after(b.now_ns(), timeout_ns);
+  mine.whole = b.welcome.whole_from != 0 && bytes >= b.welcome.whole_from;
   for (bool in_time = true;;) {
     std::optional<block> got = mine.got;
-    if (!got.has_value() && !b.is_dead()) got = b.carve(bytes);
+    if (!got.has_value() && !b.is_dead() && !mine.whole) got = b.carve(bytes);
     result<void> failed;
     if (b.is_dead()) failed = b.dead;
     else if (mine.answered && !mine.generous) failed = mine.why;
@@ -263,8 +264,10 @@ void session::free(const block& unused) {
   BEAMLET_ASSERT(b.memory.is_building(unused.where), "a block is freed once, unless published");
   auto kept = b.kept.extract(session_books::place_of(unused.where));
   bool is_object = !kept.empty() && !kept.mapped().gone;
-  b.give_back(is_object ? b.memory.publish(unused.where, kept.mapped().size)
-                        : b.memory.free(unused.where));
+  if (b.segments.at(unused.where.segment).whole) b.give_back(b.memory.release(unused.where));
+  else
+    b.give_back(is_object ? b.memory.publish(unused.where, kept.mapped().size)
+                          : b.memory.free(unused.where));
   b.unuse(unused.where.segment);
 }
 

@@ -161,27 +161,39 @@ void session_keeper::drop(void* keeper) {
 std::optional<block> session_books::carve(std::uint64_t bytes) {
   auto where = memory.carve(bytes);
   if (!where.has_value()) return std::nullopt;
-  segment& home = segments.at(where->segment);
+  return block_at(*where);
+}
+
+block session_books::block_at(const wire::extent& where) {
+  segment& home = segments.at(where.segment);
   ++home.uses;
-  return block{.data = home.memory.data() + where->offset, .size = where->size, .where = *where};
+  return {.data = home.memory.data() + where.offset, .size = where.size, .where = where};
+}
+
+/// Nobody of this process can write there any more.
+result<void> session_books::close(const wire::extent& where) {
+  segment& home = segments.at(where.segment);
+  if (!home.writer) return {};
+  return home.memory.make_read_only(std::exchange(home.writer, {}).number());
 }
 
 result<void> session_books::ask_for_lease(lease_request& r, base::time_ns until_ns) {
   if (r.answered) {  // refused: what is needed may be there where more is not
-    r = {.bytes = r.bytes};
+    r = {.bytes = r.bytes, .whole = r.whole};
     lease_bytes = lease_bytes_min;
   }
   if (r.ticket != 0) return {};
   std::uint64_t needed = store::pages_for(r.bytes) * store::page_bytes;
-  r.generous = r.generous && needed < lease_bytes;
+  r.generous = r.generous && !r.whole && needed < lease_bytes;
   bool one_comes = std::any_of(leases_asked.begin(), leases_asked.end(),
                                [](const auto& each) { return each.second->generous; });
   if (r.generous && one_comes) return {};
   std::uint64_t ticket = ++tickets;
-  BEAMLET_TRY_VOID(ask(wire::lease{
-      .ticket = ticket,
-      .size = r.generous ? lease_bytes : std::max(needed, store::page_bytes),
-      .deadline_ns = r.generous ? std::min(until_ns, now_ns() + patience_ns) : until_ns}));
+  BEAMLET_TRY_VOID(ask(
+      wire::lease{.ticket = ticket,
+                  .size = r.generous ? lease_bytes : std::max(needed, store::page_bytes),
+                  .deadline_ns = r.generous ? std::min(until_ns, now_ns() + patience_ns) : until_ns,
+                  .whole = r.whole}));
   r.ticket = ticket;
   leases_asked[ticket] = &r;
   return {};
@@ -221,10 +233,18 @@ wire::value session_books::encode(made&& what, std::vector<wire::extent>& leases
                           "a value was said to lie where its session builds nothing");
   } else {
     const wire::extent& where = what.place->where;
+    const bool whole = segments.at(where.segment).whole;
     bool published = what.why.code() == errc::ok && what.size > 0;
+    if (published && whole) {
+      auto closed = close(where);
+      if (!closed.has_value()) what.why = closed.error();
+      published = closed.has_value();
+    }
     if (published) value.body = wire::extent{where.segment, where.offset, what.size};
     if (!what.kept) {
-      auto lease = published ? memory.publish(where, what.size) : memory.free(where);
+      auto lease = whole       ? memory.release(where)
+                   : published ? memory.publish(where, what.size)
+                               : memory.free(where);
       if (lease.has_value()) leases.push_back(*lease);
       unuse(where.segment);
     } else if (published) {

@@ -42,8 +42,10 @@ struct session_books : std::enable_shared_from_this<session_books> {
   struct segment {
     ports::mapped_memory memory;
     bool writable = false;
-    bool gone = false;     // the agent wants it unmapped
-    std::size_t uses = 0;  // blocks and values that point into it
+    bool whole = false;          // one block, and no longer writable when that is an object
+    ports::descriptor writer{};  // of a whole one, until then
+    bool gone = false;           // the agent wants it unmapped
+    std::size_t uses = 0;        // blocks and values that point into it
   };
   /// An object in a block that the carver still counts as being built: nobody else writes there.
   struct kept_block {
@@ -59,6 +61,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   };
   struct lease_request {
     std::uint64_t bytes = 0;   // of the block
+    bool whole = false;        // which is to have a segment of its own
     bool generous = false;     // may ask for more than that
     std::uint64_t ticket = 0;  // 0: not asked
     bool answered = false;
@@ -88,6 +91,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
   /// One that is held and can be read without asking for it.
   std::optional<arrived> take_shown(const object_id& id);
   std::optional<block> carve(std::uint64_t bytes);
+  block block_at(const wire::extent& where);
+  result<void> close(const wire::extent& where);
   /// Asks for memory, or does nothing where an answer is awaited that will do.
   result<void> ask_for_lease(lease_request& r, base::time_ns until_ns);
   void forget_lease(const lease_request& r);

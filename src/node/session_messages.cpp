@@ -170,10 +170,12 @@ void session_books::on(wire::leased&& m) {
                m.where.size <= at->second.memory.bytes() - m.where.offset;
   auto asked = leases_asked.find(m.ticket);
   if (right && asked == leases_asked.end()) return give_back(m.where);  // nobody waits any more
-  if (right && memory.add(m.where).has_value()) {
+  const bool whole = right && at->second.whole;
+  if (right && (whole ? memory.add_whole(m.where) : memory.add(m.where)).has_value()) {
     lease_request& r = *asked->second;
     r.answered = true;
-    r.got = carve(r.bytes);
+    if (!whole) r.got = carve(r.bytes);
+    else if (r.whole && r.bytes <= m.where.size) r.got = block_at(m.where);
     leases_asked.erase(asked);
     if (r.generous) lease_bytes = std::min(2 * lease_bytes, lease_bytes_max);
     right = r.got.has_value();
@@ -203,7 +205,11 @@ void session_books::on(wire::new_segment&& m, ports::descriptor descriptor) {
   std::unique_lock hold(lock);
   bool is_new = !segments.contains(m.segment);
   if (is_new && mapped.has_value()) {
-    segments.emplace(m.segment, segment{.memory = std::move(*mapped), .writable = m.writable});
+    segment& made = segments[m.segment];
+    made.memory = std::move(*mapped);
+    made.writable = m.writable;
+    made.whole = m.whole && m.writable;
+    if (made.whole) made.writer = std::move(descriptor);
     if (m.writable) post(wire::mapped{m.segment});
     return;
   }

@@ -42,6 +42,7 @@ node::agent_thread_options agent_options_of(sched::scheduler& home, const runtim
   if (!o.spill_folder.empty()) agent.store.spill_bytes = o.spill_bytes_max;
   agent.spill_folder = o.spill_folder;
   agent.limits.workers_max = o.worker_processes_max;
+  if (o.strict_objects) agent.store.whole_from_bytes = node::strict_from_bytes;
   agent.memory_usage_threshold = o.memory_usage_threshold;
   if (o.session_lease_bytes != 0) agent.store.session_lease_bytes = o.session_lease_bytes;
   if (o.session_pinned_bytes != 0) agent.store.session_pinned_bytes = o.session_pinned_bytes;
@@ -96,6 +97,7 @@ node::box_order box_order_of(const runtime_options& o) {
   if (!o.spill_folder.empty()) made.spill_folder = absolute_path(o.spill_folder);
   made.spill_bytes = o.spill_bytes_max;
   made.workers_max = o.worker_processes_max;
+  made.strict_objects = o.strict_objects;
   made.memory_usage_threshold = o.memory_usage_threshold;
   made.session_lease_bytes = o.session_lease_bytes;
   made.session_pinned_bytes = o.session_pinned_bytes;

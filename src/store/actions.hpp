@@ -35,6 +35,7 @@ struct make_segment {
   session_id owner = shared;
   std::uint64_t size = 0;
   backing kind = backing::memory;
+  bool whole = false;  ///< for one object of its owner's, sealed with it
 };
 /// Nothing of it is in use any more: have it unmapped everywhere, then give it back to the system.
 /// Answer: segment_ended.

@@ -19,6 +19,10 @@ struct options {
   /// Kept from sessions' segments, so that a restore or a pull always has where to go.
   std::uint64_t shared_bytes = std::uint64_t{128} << 20;
 
+  /// Strict mode: objects of so many bytes and more have a segment of their own, which can be
+  /// sealed with its content; 0: off.
+  std::uint64_t whole_from_bytes = 0;
+
   std::uint64_t session_lease_bytes = ~std::uint64_t{0};   ///< leased by one, not yet published
   std::uint64_t session_pinned_bytes = ~std::uint64_t{0};  ///< of the objects that one pins
   std::uint32_t session_leases = 4096;                     ///< live ones of one session

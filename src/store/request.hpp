@@ -28,6 +28,7 @@ struct request {
   base::time_ns deadline_ns = base::never_ns;
   std::vector<object_id> ids = {};  ///< the set; one for a reserve
   bool primary = false;             ///< of a reserve
+  bool whole = false;               ///< a lease that is a segment of its own
   bool admitted = false;            ///< a set that holds its objects and waits for their bytes
   bool pressed = false;             ///< sessions were asked for memory on its behalf
   unsigned passed = 0;              ///< how many later ones were admitted before it

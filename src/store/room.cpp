@@ -24,20 +24,23 @@ void store::add_trouble(trouble& t, const error& why, base::time_ns now) {
 }
 
 bool store::place(session_id owner, std::uint64_t bytes, request& r, effort how, spot& out) {
-  bool paged = r.what == request::kind::lease;
-  if (fit(owner, bytes, paged, out)) return true;
+  if (fit(owner, bytes, r, out)) return true;
   if (how == effort::free_space) return false;
   r.blocked_by = request::wait::segment;
   for (const auto& [id, s] : segments_)
-    if (s->now == segment::phase::making && s->owner == owner && s->size >= bytes) return false;
-  if (grow(owner, bytes, backing::memory)) return false;
+    if (s->now == segment::phase::making && s->owner == owner && s->size >= bytes &&
+        s->whole == r.whole)
+      return false;
+  if (grow(owner, bytes, backing::memory, r.whole)) return false;
   return how == effort::reclaim && reclaim(owner, bytes, r, out);
 }
 
-bool store::fit(session_id owner, std::uint64_t bytes, bool paged, spot& out) {
+bool store::fit(session_id owner, std::uint64_t bytes, const request& r, spot& out) {
+  const bool paged = r.what == request::kind::lease;
   if (paged) bytes = pages_for(bytes) * page_bytes;
   for (auto& [id, s] : segments_) {
-    if (!s->is_live() || s->owner != owner) continue;
+    if (!s->is_live() || s->owner != owner || s->whole != r.whole) continue;
+    if (s->whole && (s->closed || s->size != bytes)) continue;
     if (paged) {
       std::uint32_t page =
           s->memory.pages().allocate(static_cast<std::uint32_t>(bytes / page_bytes));
@@ -60,23 +63,24 @@ std::uint64_t store::budget_left(session_id owner, backing kind) const {
   if (owner != shared) {
     std::uint64_t own = 0;
     for (const auto& [id, s] : segments_)
-      if (s->owner == shared && s->kind == backing::memory) own += s->size;
+      if (s->owner == shared && s->kind == backing::memory && !s->whole) own += s->size;
     taken += limits_.shared_bytes - std::min(limits_.shared_bytes, own);
   }
   return limits_.memory_bytes - std::min(limits_.memory_bytes, taken);
 }
 
-bool store::grow(session_id owner, std::uint64_t bytes, backing kind) {
+bool store::grow(session_id owner, std::uint64_t bytes, backing kind, bool whole) {
   if (segment_trouble_[static_cast<int>(kind)].until > now_) return false;
   std::uint64_t left = budget_left(owner, kind) / page_bytes * page_bytes;
   std::uint64_t least = pages_for(bytes) * page_bytes;
   if (left < least) return false;
   std::uint64_t size =
       std::min(left, std::max(least, limits_.segment_bytes / page_bytes * page_bytes));
+  if (whole) size = least;
   segment_id id = ++last_segment_;
-  segments_.emplace(id, std::make_unique<segment>(id, owner, size, kind));
+  segments_.emplace(id, std::make_unique<segment>(id, owner, size, kind, whole));
   (kind == backing::memory ? used_.memory : used_.files) += size;
-  actions_.push_back(make_segment{id, owner, size, kind});
+  actions_.push_back(make_segment{id, owner, size, kind, whole});
   return true;
 }
 
@@ -111,33 +115,42 @@ void store::end(segment& s) {
   actions_.push_back(end_segment{s.id});
 }
 
+/// What was in it is gone, or its lease was given back; nobody else can be given a part of it.
+void store::end_whole() {
+  if (limits_.whole_from_bytes == 0) return;
+  for (auto& [id, s] : segments_)
+    if (s->whole && s->is_idle() && (s->closed || !s->fresh)) end(*s);
+}
+
 /// REQUIRES: no free space and no budget for a new segment.
 bool store::reclaim(session_id owner, std::uint64_t bytes, request& r, spot& out) {
-  if (evict_own(owner, bytes, r.what == request::kind::lease, out)) return true;
+  if (!r.whole && evict_own(owner, bytes, r, out)) return true;
   if (drain_others(owner, bytes)) return false;
   r.blocked_by = request::wait::spill;
-  if (spill_for(owner, bytes)) return false;
+  // No segment of its own is large enough: it takes one that comes free as a whole.
+  if (spill_for(owner, r.whole ? ~std::uint64_t{0} : bytes)) return false;
   r.blocked_by = request::wait::segment;
   for (const auto& [id, s] : segments_)
     if (s->now == segment::phase::ending && s->size >= bytes) return false;
-  if (grow(owner, bytes, backing::file)) return false;
+  if (!r.whole && grow(owner, bytes, backing::file, false)) return false;  // no file is sealed
   r.blocked_by = request::wait::memory;
   press(r);
   return false;
 }
 
-bool store::evict_own(session_id owner, std::uint64_t bytes, bool paged, spot& out) {
+bool store::evict_own(session_id owner, std::uint64_t bytes, const request& r, spot& out) {
   for (;;) {
     object* oldest = nullptr;
     for (auto& [id, s] : segments_) {
-      object* x =
-          s->is_live() && s->owner == owner && s->size >= bytes ? s->clean.oldest() : nullptr;
+      object* x = s->is_live() && s->owner == owner && s->size >= bytes && !s->whole
+                      ? s->clean.oldest()
+                      : nullptr;
       if (x != nullptr && (oldest == nullptr || x->used < oldest->used)) oldest = x;
     }
     if (oldest == nullptr) return false;
     if (is_read_silently(*oldest)) continue;
     evict(*oldest);
-    if (fit(owner, bytes, paged, out)) return true;
+    if (fit(owner, bytes, r, out)) return true;
   }
 }
 
@@ -146,7 +159,7 @@ bool store::evict_own(session_id owner, std::uint64_t bytes, bool paged, spot& o
 std::uint64_t store::drained(const segment& s, session_id owner, std::uint64_t shared_left) const {
   if (!s.is_live() || s.fresh || s.kind != backing::memory || !s.leases.empty()) return 0;
   if (s.clean.count() != s.objects.size()) return 0;
-  if (owner == shared || s.owner != shared) return s.size;
+  if (owner == shared || s.owner != shared || s.whole) return s.size;
   const std::uint64_t free = shared_left - std::min(shared_left, limits_.shared_bytes);
   return std::min(s.size, free);
 }
@@ -158,7 +171,7 @@ bool store::drain_others(session_id owner, std::uint64_t bytes) {
   for (auto& [id, s] : segments_) {
     if (s->kind != backing::memory) continue;
     if (s->now == segment::phase::ending) coming += s->size;
-    else if (s->owner == shared) shared_left += s->size;
+    else if (s->owner == shared && !s->whole) shared_left += s->size;
   }
   if (coming >= bytes) return segment_trouble_[0].until <= now_;
   std::vector<segment*> all;
@@ -170,7 +183,7 @@ bool store::drain_others(session_id owner, std::uint64_t bytes) {
     if (coming >= bytes) break;
     const std::uint64_t gain = drained(*s, owner, shared_left);
     if (gain == 0) continue;
-    if (s->owner == shared) shared_left -= s->size;
+    if (s->owner == shared && !s->whole) shared_left -= s->size;
     coming += gain;
     chosen.push_back(s);
   }
@@ -197,7 +210,7 @@ segment* store::next_to_spill(session_id owner, std::uint64_t bytes, bool any) c
   segment* best = nullptr;
   for (const auto& [id, s] : segments_) {
     if (!s->is_live() || s->dirty.count() == 0) continue;
-    bool own = s->owner == owner && s->size >= bytes;
+    bool own = s->owner == owner && s->size >= bytes && !s->whole;
     bool drains = s->kind == backing::memory && s->leases.empty() &&
                   s->clean.count() + s->dirty.count() + s->spilling == s->objects.size();
     if (!any && !own && !drains) continue;

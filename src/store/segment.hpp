@@ -28,6 +28,8 @@ struct segment {
   phase now = phase::making;
   bool fresh = true;  ///< since the last advance(): who asked for it has the first try
   std::uint64_t size = 0;
+  bool whole = false;   ///< for one lease and one object; ends with them
+  bool closed = false;  ///< it had them, and may be sealed
   arena memory;
   std::map<std::uint64_t, std::uint64_t> leases;  ///< offset to size
   std::map<std::uint64_t, object*> objects;       ///< by offset
@@ -35,8 +37,8 @@ struct segment {
   age_list dirty;            ///< primaries in memory only: may be spilled
   std::size_t spilling = 0;  ///< objects that are being written to disk
 
-  segment(segment_id id_, session_id owner_, std::uint64_t size_, backing kind_)
-      : id(id_), owner(owner_), kind(kind_), size(size_), memory(size_) {}
+  segment(segment_id id_, session_id owner_, std::uint64_t size_, backing kind_, bool whole_)
+      : id(id_), owner(owner_), kind(kind_), size(size_), whole(whole_), memory(size_) {}
 
   bool is_live() const noexcept { return now == phase::live; }
   bool is_idle() const noexcept { return is_live() && leases.empty() && objects.empty(); }

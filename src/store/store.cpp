@@ -35,6 +35,7 @@ std::vector<action> store::take_actions() {
   complete_admitted();
   for (auto& lane : lanes_) pump_lane(lane);
   spill_in_background();
+  end_whole();
   return std::exchange(actions_, {});
 }
 
@@ -93,8 +94,9 @@ void store::session_gone(session_id id) {
 }
 
 void store::lease(session_id id, std::uint64_t ticket, std::uint64_t bytes,
-                  base::time_ns deadline_ns) {
-  request r{.session = id, .ticket = ticket, .bytes = bytes, .deadline_ns = deadline_ns};
+                  base::time_ns deadline_ns, bool whole) {
+  request r{
+      .session = id, .ticket = ticket, .bytes = bytes, .deadline_ns = deadline_ns, .whole = whole};
   enqueue(std::move(r), 0);
 }
 
@@ -137,6 +139,10 @@ result<void> store::adopt(session_id id, const object_id& name, const extent& wh
   if (s.owner != id || !s.is_live() || writer == sessions_.end())
     return store_error(errc::permission, "segment " + std::to_string(where.segment) +
                                              " is not session " + std::to_string(id) + "'s");
+  if (limits_.whole_from_bytes != 0 && where.size >= limits_.whole_from_bytes && !s.whole)
+    return store_error(errc::permission,
+                       "an object of " + std::to_string(where.size) +
+                           " bytes does not lie in a segment of its own (strict mode)");
   BEAMLET_TRY_VOID(s.check_adoption(where));
   if (objects_.size() >= limits_.objects)
     return store_error(errc::exhausted, "the store has " + std::to_string(limits_.objects) +
@@ -148,6 +154,7 @@ result<void> store::adopt(session_id id, const object_id& name, const extent& wh
   x.id = name, x.size = where.size, x.primary = primary;
   x.sealed = x.carved = x.leased = true;
   writer->second.used.unpublished -= x.size;
+  s.closed = s.whole;
   enter(x, s, where.offset);
   return {};
 }

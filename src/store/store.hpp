@@ -65,8 +65,9 @@ class store {
   // session's quota), timeout (the sentence names what it waited for).
 
   /// Memory for a session to build objects in: whole pages of a segment that it may write.
+  /// `whole`: one of its own, for one object.
   void lease(session_id session, std::uint64_t ticket, std::uint64_t bytes,
-             base::time_ns deadline_ns = base::never_ns);
+             base::time_ns deadline_ns = base::never_ns, bool whole = false);
   /// One pin each on all of `ids`, repeated ones repeatedly, restored where needed: all or none.
   /// Errors: also object_lost and io, when a restore failed.
   void pin_all(session_id session, std::uint64_t ticket, std::span<const object_id> ids,
@@ -89,7 +90,8 @@ class store {
   /// Publishes a range of a lease as an object, in place. Trusts nothing in `where`.
   ///
   /// Errors: invalid_argument (empty, misaligned), not_found (no such segment), permission (not the
-  /// session's, in no lease), already_exists (the id, or an overlap), exhausted (options::objects).
+  /// session's, in no lease, in strict mode not in a segment of its own), already_exists (the id,
+  /// or an overlap), exhausted (options::objects).
   result<void> adopt(session_id session, const object_id& id, const extent& where,
                      bool primary = true);
   /// A reserved object is filled.   Errors: not_found.
@@ -178,10 +180,10 @@ class store {
 
   // room.cpp
   bool place(session_id owner, std::uint64_t bytes, request& r, effort how, spot& out);
-  bool fit(session_id owner, std::uint64_t bytes, bool paged, spot& out);
-  bool grow(session_id owner, std::uint64_t bytes, backing kind);
+  bool fit(session_id owner, std::uint64_t bytes, const request& r, spot& out);
+  bool grow(session_id owner, std::uint64_t bytes, backing kind, bool whole);
   bool reclaim(session_id owner, std::uint64_t bytes, request& r, spot& out);
-  bool evict_own(session_id owner, std::uint64_t bytes, bool paged, spot& out);
+  bool evict_own(session_id owner, std::uint64_t bytes, const request& r, spot& out);
   bool drain_others(session_id owner, std::uint64_t bytes);
   std::uint64_t drained(const segment& s, session_id owner, std::uint64_t shared_left) const;
   std::uint64_t budget_left(session_id owner, backing kind) const;
@@ -191,6 +193,7 @@ class store {
   segment* next_to_spill(session_id owner, std::uint64_t bytes, bool any) const;
   bool write_batch(session_id owner, std::uint64_t bytes, bool any);
   void end(segment& s);
+  void end_whole();
 
   // objects.cpp
   object* find(const object_id& id);

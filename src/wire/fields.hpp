@@ -98,7 +98,8 @@ BEAMLET_TABLE(abandon, BEAMLET_FIELD(ticket));
 BEAMLET_TABLE(unpin, BEAMLET_FIELD(objects, limits::ids_max));
 BEAMLET_TABLE(submit, BEAMLET_FIELD(what));
 BEAMLET_TABLE(cancel, BEAMLET_FIELD(task), BEAMLET_FIELD(force), BEAMLET_FIELD(recursive));
-BEAMLET_TABLE(lease, BEAMLET_FIELD(ticket), BEAMLET_FIELD(size), BEAMLET_FIELD(deadline_ns));
+BEAMLET_TABLE(lease, BEAMLET_FIELD(ticket), BEAMLET_FIELD(size), BEAMLET_FIELD(deadline_ns),
+              BEAMLET_FIELD(whole));
 BEAMLET_TABLE(unlease, BEAMLET_FIELD(where));
 BEAMLET_TABLE(done, BEAMLET_FIELD(task), BEAMLET_FIELD(attempt),
               BEAMLET_FIELD(results, limits::arguments_max), BEAMLET_FIELD(ran, 1));
@@ -116,13 +117,14 @@ BEAMLET_TABLE(lend_cpu, BEAMLET_FIELD(task), BEAMLET_FIELD(attempt), BEAMLET_FIE
 // -- agent to session
 
 BEAMLET_TABLE(welcome, BEAMLET_FIELD(node), BEAMLET_FIELD(boot), BEAMLET_FIELD(session),
-              BEAMLET_FIELD(inline_max));
+              BEAMLET_FIELD(inline_max), BEAMLET_FIELD(whole_from));
 BEAMLET_TABLE(refused, BEAMLET_FIELD(ticket), BEAMLET_FIELD(why), BEAMLET_FIELD(fatal));
 BEAMLET_TABLE(sealed, BEAMLET_FIELD(id), BEAMLET_FIELD(why), BEAMLET_FIELD(has_value),
               BEAMLET_FIELD(what));
 BEAMLET_TABLE(here, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects, limits::ids_max));
 BEAMLET_TABLE(leased, BEAMLET_FIELD(ticket), BEAMLET_FIELD(where));
-BEAMLET_TABLE(new_segment, BEAMLET_FIELD(segment), BEAMLET_FIELD(size), BEAMLET_FIELD(writable));
+BEAMLET_TABLE(new_segment, BEAMLET_FIELD(segment), BEAMLET_FIELD(size), BEAMLET_FIELD(writable),
+              BEAMLET_FIELD(whole));
 BEAMLET_TABLE(segment_gone, BEAMLET_FIELD(segment));
 BEAMLET_TABLE(returned, BEAMLET_FIELD(where));
 BEAMLET_TABLE(execute, BEAMLET_FIELD(what), BEAMLET_FIELD(objects, limits::arguments_max));

@@ -138,6 +138,7 @@ struct lease {  ///< memory to build objects in
   std::uint64_t ticket = 0;
   std::uint64_t size = 0;
   std::uint64_t deadline_ns = ~std::uint64_t{0};
+  bool whole = false;  ///< a segment of its own, for one object (`welcome`'s whole_from)
 };
 struct unlease {  ///< what was published stays, the rest goes back
   extent where;
@@ -191,6 +192,9 @@ struct welcome {
   std::uint64_t node = 0;
   std::uint32_t boot = 0, session = 0;
   std::uint64_t inline_max = 0;  ///< larger values travel as extents
+  /// Strict mode: an object of so many bytes has a segment of its own, which its writer no longer
+  /// maps writable when it publishes it; 0: off.
+  std::uint64_t whole_from = 0;
 };
 struct refused {  ///< the command could not be done; the session goes on unless `fatal`
   std::uint64_t ticket = 0;
@@ -219,6 +223,7 @@ struct new_segment {          ///< a descriptor goes with it
   std::uint32_t segment = 0;  ///< or one of the two below
   std::uint64_t size = 0;
   bool writable = false;
+  bool whole = false;  ///< for one object, which seals it
 };
 /// What holds no objects: the agent's index, read by all; and where a session says what it reads
 /// (node/index_layout.hpp). A session may do without.

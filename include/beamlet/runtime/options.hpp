@@ -76,6 +76,11 @@ struct runtime_options {
   std::string name_space = "default";
   /// Objects' memory, all that worker processes share; more is spilled or has to wait.
   std::uint64_t object_store_memory = std::uint64_t{1} << 30;
+  /// Each object of 1 MiB and more lies in memory of its own, which the system seals when it
+  /// becomes an object: then not even the process that made it can change what others read, and a
+  /// stray write of its own is a fault. Each costs new pages (some 0.5 ms per MiB) and a descriptor
+  /// of the agent: where these run out (ulimit -n), more objects wait as for memory.
+  bool strict_objects = false;
   /// Of the objects' memory, what one process (this program, or a worker process) may have in
   /// buffers that are not objects yet, and in objects that it reads or keeps; more fails with
   /// errc::exhausted. 0: all of it, in a box half of it.

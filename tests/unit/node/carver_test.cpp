@@ -136,6 +136,20 @@ TEST_CASE("under pressure all leases go in which nothing is being built") {
   CHECK(c.audit() == "");
 }
 
+TEST_CASE("a whole lease is one block, which nobody else gets a part of, and goes back whole") {
+  carver c;
+  const extent all{1, 0, 64 * kib};
+  REQUIRE(c.add_whole(all).has_value());
+  CHECK(c.is_building(all));
+  CHECK_FALSE(c.carve(100).has_value());
+  CHECK(c.take_unused().empty());
+  CHECK(c.add_whole(all).error() == errc::malformed);
+  CHECK(c.audit() == "");
+  CHECK(c.release(all) == all);
+  CHECK_FALSE(c.has_lease_in(1));
+  CHECK(c.audit() == "");
+}
+
 TEST_CASE("blocks never overlap, whatever is built, published, returned and given back") {
   struct one {
     extent where;

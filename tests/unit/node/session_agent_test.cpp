@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../ports/in_child.hpp"
@@ -24,7 +25,8 @@ constexpr std::uint64_t mib = std::uint64_t{1} << 20, very_long = 600 * second;
 
 /// An agent's thread with room for three segments of 8 MiB, and two sessions of it.
 struct real_box {
-  explicit real_box(const std::string& spill_folder = {}) : one(first), two(second_host) {
+  explicit real_box(const std::string& spill_folder = {}, std::uint64_t whole_from = 0)
+      : one(first), two(second_host) {
     node::agent_thread_options options;
     options.agent.node = 7;
     options.agent.store.memory_bytes = 24 * mib;
@@ -35,6 +37,7 @@ struct real_box {
       options.agent.store.shared_bytes = 4 * mib;
       options.agent.store.spill_bytes = 1024 * mib;
     }
+    options.agent.store.whole_from_bytes = whole_from;
     auto started = node::agent_thread::start(std::move(options));
     REQUIRE(started.has_value());
     agent = std::move(*started);
@@ -87,6 +90,14 @@ struct real_box {
                 })
                 .has_value());
     while (is_done == 0) ports::wait_on(is_done, 0, very_long);
+  }
+  /// No segment is left, once each session has said that it has unmapped them.
+  bool gives_all_back() {
+    for (int turns = 0; turns < 1000; ++turns) {
+      settle();
+      if (used().memory == 0) return used().objects == 0;
+    }
+    return false;
   }
   static object_id put(node::session& from, std::uint64_t bytes, int mark) {
     object_id id = from.mint();
@@ -260,6 +271,43 @@ TEST_CASE("values survive the session that put them, and its agent") {
   CHECK(b.two.allocate(mib, very_long).error().code() == errc::agent_lost);
   CHECK((*got)[0].bytes.data[mib - 1] == std::byte{5});
   drop(*got);
+}
+
+TEST_CASE("in strict mode who built a large object reads it where it is, and writes to nobody's") {
+  real_box b({}, mib);
+  for (bool kept : {false, true}) {
+    CAPTURE(kept);
+    object_id id = b.one.mint();
+    b.one.publish(id);
+    auto block = b.one.allocate(2 * mib, very_long);
+    REQUIRE(block.has_value());
+    std::memset(block->data, 3, 2 * mib);
+    b.one.fulfil(id, {.place = *block, .size = 2 * mib, .kept = kept});
+    auto mine = b.one.fetch(std::vector{id}, 0, very_long);
+    auto others = b.two.fetch(std::vector{id}, 0, very_long);
+    REQUIRE(mine.has_value());
+    REQUIRE(others.has_value());
+    CHECK((*mine)[0].bytes.data == block->data);
+    REQUIRE(mprotect(block->data, 2 * mib, PROT_READ | PROT_WRITE) == 0);
+    std::memset(block->data, 4, 2 * mib);
+    CHECK((*others)[0].bytes.data[mib] == std::byte{3});
+    drop(*mine);
+    drop(*others);
+    b.one.let_go(id);
+    if (kept) b.one.free(*block);
+    CHECK(b.gives_all_back());
+  }
+}
+
+TEST_CASE("in strict mode a large block that comes to nothing goes back as a whole") {
+  real_box b({}, mib);
+  auto block = b.one.allocate(mib, very_long);
+  REQUIRE(block.has_value());
+  CHECK(b.used().leased == mib);
+  b.one.free(*block);
+  CHECK(b.gives_all_back());
+  for (int i = 0; i < 100; ++i) b.one.let_go(real_box::put(b.one, 3 * mib, i));
+  CHECK(b.gives_all_back());
 }
 
 TEST_CASE("in a fork a value is dropped though a thread was inside the session") {

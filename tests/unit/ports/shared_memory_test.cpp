@@ -98,6 +98,25 @@ TEST_CASE("a segment cannot be resized even before it is sealed") {
   CHECK(ftruncate(segment.writer.number(), 2 * segment_bytes) != 0);
 }
 
+TEST_CASE("a writer that goes on reading at the same address hinders no sealing of the content") {
+  auto segment = make_segment();
+  int memory = segment.writer.number();
+  auto writer = map(memory, {.bytes = segment_bytes, .writable = true});
+  std::byte* at = writer.data();
+  at[5] = std::byte{5};
+  REQUIRE(writer.make_read_only(memory).has_value());
+  CHECK(writer.data() == at);
+  CHECK(at[5] == std::byte{5});
+  REQUIRE(ports::seal_content(memory).has_value());
+  auto reader = map(memory, {.bytes = segment_bytes});
+  CHECK(at[5] == std::byte{5});
+  // By force it writes to pages of its own.
+  REQUIRE(mprotect(at, 4096, PROT_READ | PROT_WRITE) == 0);
+  at[5] = std::byte{6};
+  CHECK(reader.data()[5] == std::byte{5});
+  CHECK(try_to_write(memory) == 0);
+}
+
 TEST_CASE("sealing the content proves that nobody can write any more") {
   auto segment = make_segment();
   int memory = segment.writer.number();

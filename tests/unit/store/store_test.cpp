@@ -406,3 +406,78 @@ TEST_CASE("a segment that nobody can map any more is memory again only when it i
   st::granted g;
   CHECK(f.take(g));
 }
+
+TEST_CASE("a whole lease has a segment of its own, which ends with its object") {
+  auto options = with_disk();
+  options.whole_from_bytes = 100 * kib;
+  fixture f(options);
+  st::extent small = f.lease(1, 10 * kib);
+  auto whole = [&](std::uint64_t bytes) {
+    f.s.lease(1, ++f.ticket, bytes, base::never_ns, true);
+    f.settle();
+    st::granted g;
+    REQUIRE(f.take(g));
+    return g.where;
+  };
+  st::extent one = whole(150 * kib), two = whole(150 * kib);
+  CHECK(one.segment != two.segment);
+  CHECK(one.segment != small.segment);
+  CHECK(f.made.at(one.segment).whole);
+  CHECK(f.made.at(one.segment).size == 152 * kib);
+  CHECK_FALSE(f.made.at(small.segment).whole);
+  // Of another's, too, nothing small is put there.
+  CHECK(f.lease(1, 4 * kib).segment == small.segment);
+  f.fill(id_of(1), {one.segment, 0, 150 * kib});
+  REQUIRE(f.s.adopt(1, id_of(1), {one.segment, 0, 150 * kib}).has_value());
+  REQUIRE(f.s.unlease(1, one).has_value());
+  CHECK(f.pin(2, {1}));
+  f.s.drop(id_of(1));
+  f.settle();
+  CHECK(f.made.contains(one.segment));
+  f.unpin(2, 1);
+  REQUIRE(f.s.unlease(1, two).has_value());
+  f.settle();
+  CHECK_FALSE(f.made.contains(one.segment));
+  CHECK_FALSE(f.made.contains(two.segment));
+  CHECK(f.s.audit() == "");
+}
+
+TEST_CASE("a large object in a shared segment is refused where each is to have its own") {
+  auto options = small_options();
+  options.whole_from_bytes = 100 * kib;
+  fixture f(options);
+  st::extent where = f.lease(1, 200 * kib);
+  where.size = 100 * kib;
+  CHECK(f.s.adopt(1, id_of(1), where).error().code() == errc::permission);
+  where.size = 99 * kib;
+  CHECK(f.s.adopt(1, id_of(1), where).has_value());
+}
+
+TEST_CASE(
+    "objects with segments of their own are spilled, restored elsewhere, and leave no memory") {
+  auto options = with_disk();
+  options.whole_from_bytes = 100 * kib;
+  fixture f(options);
+  for (std::uint64_t n = 1; n <= 8; ++n) {
+    f.s.lease(1, ++f.ticket, 200 * kib, base::never_ns, true);
+    f.settle();
+    st::granted g;
+    REQUIRE(f.take(g));
+    st::extent where{g.where.segment, 0, 200 * kib};
+    f.fill(id_of(n), where);
+    REQUIRE(f.s.adopt(1, id_of(n), where).has_value());
+    REQUIRE(f.s.unlease(1, g.where).has_value());
+  }
+  CHECK(f.s.used().spilled > 0);
+  for (std::uint64_t n = 1; n <= 8; ++n) {
+    CHECK(f.pin(2, {n}));
+    f.unpin(2, n);
+  }
+  f.s.session_ended(1);
+  f.s.session_gone(1);
+  for (std::uint64_t n = 1; n <= 8; ++n) f.s.drop(id_of(n));
+  f.settle();
+  CHECK(f.s.used().published == 0);
+  CHECK(f.complaint == "");
+  CHECK(f.s.audit() == "");
+}
