@@ -202,7 +202,7 @@ TEST_CASE("what is read without asking is whole while it is dropped, spilled and
   std::atomic<bool> done{false};
   std::atomic<int> read{0}, wrong{0};
   auto reading = [&](unsigned seed) {
-    for (unsigned n = seed; read < 4000; n = n * 1103515245 + 12345) {
+    for (unsigned n = seed; !done; n = n * 1103515245 + 12345) {
       std::pair<object_id, int> one;
       {
         std::lock_guard hold(lock);
@@ -224,10 +224,9 @@ TEST_CASE("what is read without asking is whole while it is dropped, spilled and
       }
       b.two.let_go(one.first);
     }
-    done = true;
   };
   std::thread first([&] { reading(1); }), second([&] { reading(2); });
-  for (int mark = 0; !done; ++mark) {
+  for (int mark = 0; mark < 500 || read < 4000; ++mark) {
     const auto bytes = static_cast<std::uint64_t>(1 + mark % 7 * 40'000);
     const object_id id = real_box::put(b.one, bytes, mark);
     std::lock_guard hold(lock);
@@ -236,9 +235,11 @@ TEST_CASE("what is read without asking is whole while it is dropped, spilled and
     b.one.let_go(latest.front().first);
     latest.pop_front();
   }
+  done = true;
   first.join();
   second.join();
   CHECK(wrong == 0);
+  CHECK(b.used().spilled > 0);
   for (auto& [id, mark] : latest) b.one.let_go(id);
   b.settle();
   CHECK(b.used().objects == 0);
