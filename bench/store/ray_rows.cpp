@@ -75,7 +75,7 @@ void int_rows(two& box) {
   object_id one = box.put_int(1);
   box.settle(one);
   box.reader.session.retain(one);
-  print("get of an int, asking the agent", [&] {
+  print("get of an int, by a session", [&] {
     return seconds([&] {
              for (std::size_t i = 0; i < small_ones; ++i) box.get_int(one);
            }) /
