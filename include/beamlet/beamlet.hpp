@@ -8,6 +8,7 @@
 #include <beamlet/base/log.hpp>
 #include <beamlet/base/result.hpp>
 #include <beamlet/runtime/actor.hpp>
+#include <beamlet/runtime/array.hpp>
 #include <beamlet/runtime/buffer.hpp>
 #include <beamlet/runtime/child.hpp>
 #include <beamlet/runtime/dlpack.hpp>

@@ -22,9 +22,9 @@ struct run {
   std::uint32_t thread = 0;    ///< of its process, from 0
 };
 
+/// What ran in one process. Which it was the agent knows: its own word is not heard.
 struct trace {
-  std::uint32_t process =
-      0;  ///< the agent's word for it; what a process says of itself is not heard
+  std::uint32_t process = 0;
   std::vector<std::string> names;
   std::vector<run> runs;
 };

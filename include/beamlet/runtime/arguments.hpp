@@ -4,6 +4,7 @@
 // How a pending call keeps its arguments: values as the parameters' types, awaited refs with their
 // waiter.
 
+#include <beamlet/runtime/array.hpp>
 #include <beamlet/runtime/signature.hpp>
 
 #include <cstddef>
@@ -15,10 +16,10 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace detail {
 
-/// A value for parameter P.
-template <class P>
+/// A value for parameter P. An array that is given to a view of one is kept itself.
+template <class P, class Stored = std::decay_t<P>>
 struct value_slot {
-  using stored_type = std::decay_t<P>;
+  using stored_type = Stored;
   static constexpr bool awaits = false;
   static constexpr bool copies =
       std::is_copy_constructible_v<stored_type> || std::is_lvalue_reference_v<P>;
@@ -28,7 +29,9 @@ struct value_slot {
 
   /// `keep`: the call may be repeated, so the value is copied, not moved.
   decltype(auto) open(bool keep) {
-    if constexpr (std::is_lvalue_reference_v<P>) {
+    if constexpr (!std::is_same_v<stored_type, std::decay_t<P>>) {
+      return static_cast<std::decay_t<P>>(std::as_const(value));
+    } else if constexpr (std::is_lvalue_reference_v<P>) {
       return static_cast<stored_type&>(value);
     } else if constexpr (std::is_copy_constructible_v<stored_type>) {
       return keep ? stored_type(value) : stored_type(std::move(value));
@@ -44,7 +47,7 @@ struct value_slot {
 template <class P, class T>
 struct awaited_slot {
   static constexpr bool awaits = true;
-  static constexpr bool exact = std::is_same_v<std::decay_t<P>, T>;
+  static constexpr bool exact = std::is_same_v<kept_as<P>, T>;
   static constexpr bool copies =
       std::is_copy_constructible_v<std::decay_t<P>> || std::is_lvalue_reference_v<P>;
 
@@ -71,9 +74,10 @@ struct awaited_slot {
 };
 
 template <class P, class A>
-using slot_for = std::conditional_t<is_awaited<P, A>,
-                                    awaited_slot<P, typename pointee<std::remove_cvref_t<A>>::type>,
-                                    value_slot<P>>;
+using slot_for = std::conditional_t<
+    is_awaited<P, A>, awaited_slot<P, typename pointee<std::remove_cvref_t<A>>::type>,
+    value_slot<P, std::conditional_t<std::is_same_v<std::remove_cvref_t<A>, kept_as<P>>, kept_as<P>,
+                                     std::decay_t<P>>>>;
 
 template <std::size_t I, class Slot>
 struct indexed_slot : Slot {

@@ -18,13 +18,16 @@ namespace detail {
 /// An argument that came in: a ref to an object elsewhere, or to the value that came with the call,
 /// which is then the only one.
 template <class P>
-struct imported_slot : awaited_slot<P, std::decay_t<P>> {
-  using T = std::decay_t<P>;
+struct imported_slot : awaited_slot<P, kept_as<P>> {
+  using T = kept_as<P>;
   using awaited_slot<P, T>::awaited_slot;
 
   decltype(auto) open(bool keep) {
     T& value = this->target().get();
-    if constexpr (std::is_lvalue_reference_v<P>) {
+    if constexpr (is_view<P>) {
+      (void)keep;
+      return static_cast<std::decay_t<P>>(std::as_const(value));
+    } else if constexpr (std::is_lvalue_reference_v<P>) {
       return static_cast<P>(value);
     } else if constexpr (std::is_copy_constructible_v<T>) {
       bool last = !keep && this->target().references.load(std::memory_order_acquire) == 1;
@@ -37,8 +40,8 @@ struct imported_slot : awaited_slot<P, std::decay_t<P>> {
 };
 
 template <class P>
-ref<std::decay_t<P>> read_argument(reader& in, sched::scheduler& home) {
-  using T = std::decay_t<P>;
+ref<kept_as<P>> read_argument(reader& in, sched::scheduler& home) {
+  using T = kept_as<P>;
   constexpr bool to_const = std::is_const_v<std::remove_reference_t<P>>;
   constexpr bool may_be_shared =
       !is_ref<T> && (std::is_lvalue_reference_v<P> ? to_const : std::is_copy_constructible_v<T>);
@@ -72,7 +75,7 @@ result<cell*> with_arguments(sched::context& here, const sched::exported_call& c
     reader in(call.borrowed.data() == nullptr ? std::span<const std::byte>(call.arguments)
                                               : call.borrowed,
               &codec);
-    std::tuple<ref<std::decay_t<P>>...> arguments{read_argument<P>(in, here.home())...};
+    std::tuple<ref<kept_as<P>>...> arguments{read_argument<P>(in, here.home())...};
     if (in.remaining() != 0) in.fail();
     if (!in.ok()) return in.failure();
     return std::apply(then, std::move(arguments));
@@ -103,7 +106,7 @@ struct importer<F, std::tuple<P...>> {
 
   static void append_signature(std::string& out) {
     out += '(';
-    append_types<std::decay_t<P>...>(out);
+    append_types<kept_as<P>...>(out);
     out += ")->";
     codec<value>::name(out);
   }
@@ -192,7 +195,7 @@ template <class R, class Parameters>
 inline constexpr bool signature_travels = false;
 template <class R, class... P>
 inline constexpr bool signature_travels<R, std::tuple<P...>> =
-    !is_generator<R> && encodable<stored<value_of<R>>> && (encodable<std::decay_t<P>> && ...);
+    !is_generator<R> && encodable<stored<value_of<R>>> && (encodable<kept_as<P>> && ...);
 
 }  // namespace detail
 }  // namespace BEAMLET_ABI

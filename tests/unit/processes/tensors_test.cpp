@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <numeric>
-#include <string>
+
+#include "tests/unit/processes/shared_memory.hpp"
 
 namespace isolated_tensors {
 
@@ -17,19 +17,6 @@ using namespace beamlet;
 
 constexpr std::int64_t large = std::int64_t{16} << 20;  // floats: 64 MiB
 constexpr std::uint64_t large_bytes = static_cast<std::uint64_t>(large) * sizeof(float);
-
-/// Whether an address of this process lies in a mapping that others share.
-bool is_shared(const void* address) {
-  std::ifstream maps("/proc/self/maps");
-  const auto at = reinterpret_cast<std::uintptr_t>(address);
-  for (std::string line; std::getline(maps, line);) {
-    std::size_t dash = line.find('-'), space = line.find(' ');
-    if (at >= std::stoull(line.substr(0, dash), nullptr, 16) &&
-        at < std::stoull(line.substr(dash + 1, space), nullptr, 16))
-      return line[space + 4] == 's';
-  }
-  return false;
-}
 
 /// Without elements where there is no memory.   Also in worker processes: no test's macros.
 tensor counted(const dimensions& shape, memory_source& source) {
