@@ -50,7 +50,10 @@ const void* function_key(const F& f) noexcept {
     std::array<std::uintptr_t, 2> words{};
     std::memcpy(words.data(), &f, sizeof(f) < sizeof(words) ? sizeof(f) : sizeof(words));
     auto type = reinterpret_cast<std::uintptr_t>(&type_key<F>::here);
-    return reinterpret_cast<const void*>(words[0] ^ (words[1] << 4) ^ (type << 8));
+    // Mixed, because code and types each lie close together: a plain sum soon gives two methods
+    // one key.
+    constexpr auto odd = static_cast<std::uintptr_t>(0x9e3779b97f4a7c15u);
+    return reinterpret_cast<const void*>(((words[0] * odd) ^ words[1]) * odd + type);
   } else {
     return &type_key<F>::here;
   }
