@@ -95,6 +95,21 @@ std::vector<row> session_rows(const wire::status& all) {
   return rows;
 }
 
+// Amounts are in 1/10 000.
+std::string amount_text(std::int64_t amount) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%g", static_cast<double>(amount) / amount_per_unit);
+  return text;
+}
+
+std::vector<row> resource_rows(const wire::status& all) {
+  std::vector<row> rows = {{"resource", "of", "free", "borrowed by programs"}};
+  for (const wire::resource_status& each : all.resources)
+    rows.push_back({plain_text(each.name), amount_text(each.total), amount_text(each.available),
+                    amount_text(each.borrowed)});
+  return rows;
+}
+
 std::vector<row> object_rows(const wire::status& all) {
   std::vector<row> rows = {{"object", "size", "age", "where", "holders", "pinned by session"}};
   for (const wire::object_status& each : all.listed) {
@@ -169,6 +184,15 @@ std::string json_of(const wire::object_status& each) {
       .text();
 }
 
+std::string json_of(const wire::resource_status& each) {
+  return json_object()
+      .add("resource", each.name)
+      .raw("total", amount_text(each.total))
+      .raw("free", amount_text(each.available))
+      .raw("borrowed", amount_text(each.borrowed))
+      .text();
+}
+
 std::string json_of(const wire::store_status& s) {
   return json_object()
       .add("memory", s.memory)
@@ -204,6 +228,7 @@ std::string status_text(const std::string& box, const wire::status& all) {
           " names; " + std::to_string(s.requests) + " requests for memory wait\n";
   text += '\n' + std::to_string(all.programs) + " programs, " + std::to_string(all.workers) +
           " worker processes\n" + table_text(session_rows(all));
+  if (!all.resources.empty()) text += '\n' + table_text(resource_rows(all));
   if (all.listed.empty()) return text;
   text += "\nobjects, the largest " + std::to_string(all.listed.size()) + " of " +
           std::to_string(all.objects) + '\n' + table_text(object_rows(all));
@@ -212,6 +237,7 @@ std::string status_text(const std::string& box, const wire::status& all) {
 
 std::string status_json(const std::string& box, const wire::status& all) {
   auto one_session = [](const wire::session_status& each) { return json_of(each); };
+  auto one_resource = [](const wire::resource_status& each) { return json_of(each); };
   auto one_object = [](const wire::object_status& each) { return json_of(each); };
   return json_object()
              .add("box", box)
@@ -229,6 +255,7 @@ std::string status_json(const std::string& box, const wire::status& all) {
              .add("programs", all.programs)
              .add("workers", all.workers)
              .raw("sessions", json_list(all.sessions, one_session))
+             .raw("resources", json_list(all.resources, one_resource))
              .raw("largest", json_list(all.listed, one_object))
              .text() +
          '\n';

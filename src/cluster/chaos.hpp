@@ -19,6 +19,7 @@ enum class bug : std::uint8_t {
   double_release,  ///< a release counts twice
   early_free,      ///< a release ignores the mentions that the session has not seen yet
   late_result,     ///< the result of an old attempt is taken
+  lost_loan,       ///< what a program had borrowed goes with it
   unmentioned,     ///< the refs in a value that comes along with `sealed` are not counted
 };
 

@@ -148,6 +148,15 @@ std::string node_state::check_ledger() const {
   }
   if (std::any_of(running.begin(), running.end(), [](const auto& r) { return r.second != 0; }))
     return "a program's calls are not counted";
+  std::map<std::uint32_t, std::size_t> borrows;
+  for (const auto& [order, b] : borrowers_) ++borrows[b.session];
+  for (const auto& [number, s] : sessions_) {
+    if (s.borrows != borrows[number]) return "what a session wants to borrow is miscounted";
+    for (const auto& [resource, l] : s.borrowed) {
+      taken[resource] += l.amount;
+      if (l.recalled < 0 || l.recalled > l.amount) return "more is recalled than was borrowed";
+    }
+  }
   for (const auto& [id, a] : actors_) {
     for (const quantity& q : a.taken) taken[q.resource] += q.amount;
     taken[resource::cpu] += a.cpu;

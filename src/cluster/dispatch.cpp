@@ -13,7 +13,8 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace cluster {
 namespace {
-constexpr std::uint32_t depth_max = 1000;  // those below go by age alone
+constexpr std::uint32_t depth_max = 1000;     // those below go by age alone
+constexpr std::uint8_t urgency_of_loans = 1;  // as a normal call's
 }  // namespace
 
 void node_state::enqueue(const object_id& id, task& t) {
@@ -40,27 +41,38 @@ bool node_state::dispatch() {
     std::uint32_t height;
     std::uint64_t order;
     object_id id;
-    bool is_actor;
+    enum class kind : std::uint8_t { task, actor, program } what;
     auto key() const { return std::tie(urgency, its.running, its.served, height, order); }
     bool operator<(const head& other) const { return key() < other.key(); }
   };
-  auto share_of = [this](const work_class& kind) {
-    auto at = shares_.find(kind.program);
+  auto share_of = [this](std::uint32_t program) {
+    auto at = shares_.find(program);
     return at != shares_.end() ? at->second : share{};
   };
   std::vector<head> heads;
   for (const auto& [kind, queue] : queues_) {
     const auto& [order, id] = *queue.begin();
-    heads.push_back({kind.urgency, share_of(kind), depth_max - kind.depth, order, id, false});
+    heads.push_back({kind.urgency, share_of(kind.program), depth_max - kind.depth, order, id,
+                     head::kind::task});
   }
   for (const auto& [turn, id] : hungry_) {
     const work_class& kind = actors_.at(id).kind;
-    heads.push_back({kind.urgency, share_of(kind), depth_max - kind.depth, turn, id, true});
+    heads.push_back({kind.urgency, share_of(kind.program), depth_max - kind.depth, turn, id,
+                     head::kind::actor});
+  }
+  for (const auto& [order, b] : borrowers_) {
+    const session& s = sessions_.at(b.session);
+    heads.push_back({urgency_of_loans, share_of(s.program), depth_max - s.depth, order, object_id{},
+                     head::kind::program});
   }
   std::sort(heads.begin(), heads.end());
-  for (const head& h : heads)
-    if (h.is_actor ? serve_hungry(h.id) : try_start(h.id, tasks_.at(h.id))) return true;
+  for (const head& h : heads) {
+    if (h.what == head::kind::task && try_start(h.id, tasks_.at(h.id))) return true;
+    if (h.what == head::kind::actor && serve_hungry(h.id)) return true;
+    if (h.what == head::kind::program && serve_borrower(h.order)) return true;
+  }
   may_start_ = false;
+  recall_missing();
   return false;
 }
 

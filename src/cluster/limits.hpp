@@ -36,6 +36,8 @@ struct limits {
   /// Calls that an actor's process is given beyond those that it runs at a time; the others wait
   /// here, so that no caller can fill its connection.
   std::size_t calls_ahead_max = 256;
+  /// `borrow`s that one session has not been answered yet.
+  std::size_t borrows_max = 64;
   /// Names that are taken, and what one may be long, its space too.
   std::size_t names_max = std::size_t{1} << 16;
   std::size_t name_bytes_max = 256;

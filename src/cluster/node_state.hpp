@@ -7,15 +7,16 @@
 //
 // How it is put together: `objects`, `lineage` and `names` are tables that know nothing of each
 // other. What happens between them is here, by subject: sessions.cpp, waits.cpp, tasks.cpp,
-// dispatch.cpp, resources.cpp, ending.cpp, memory.cpp, actors.cpp. Consequences (an object sealed,
-// a set complete, an object freed) are queued and worked off by `settle`, so that no chain
-// recurses.
+// dispatch.cpp, resources.cpp, loans.cpp, ending.cpp, memory.cpp, actors.cpp. Consequences (an
+// object sealed, a set complete, an object freed) are queued and worked off by `settle`, so that
+// no chain recurses.
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -189,6 +190,18 @@ class node_state {
   bool serve_hungry(const object_id& id);
   void leave_turn(actor& a);
 
+  // loans.cpp: what programs have of the ledger for themselves.
+  void said(std::uint32_t from, wire::borrow&& m);
+  void said(std::uint32_t from, wire::repay&& m);
+  error find_needs(const std::vector<wire::need>& named, std::vector<quantity>& needs) const;
+  void lend_at_once(session& s, std::span<const quantity> needs);
+  bool serve_borrower(std::uint64_t order);
+  void recall_missing();
+  void recall(std::uint32_t resource, std::int64_t missing,
+              std::map<std::uint32_t, std::vector<quantity>>& by_session);
+  std::vector<wire::need> named(std::span<const quantity> needs) const;
+  void end_loans(std::uint32_t number, const session& s);
+
   // actors.cpp
   void said(std::uint32_t from, wire::end_actor&& m);
   void create_actor(const task& t);
@@ -234,6 +247,7 @@ class node_state {
   std::map<std::uint64_t, object_id> hungry_;  // actors whose next call waits for a cpu, by turn
   std::map<std::uint32_t, share> shares_;      // of the calls under way, by program
   std::set<std::pair<std::uint64_t, object_id>> resting_;  // until when, task
+  std::map<std::uint64_t, borrow_request> borrowers_;      // by order
   std::map<std::uint64_t, pool> pools_;
   std::map<pool_key, std::uint64_t> pool_keys_;
 

@@ -33,6 +33,18 @@ struct session {
   std::set<object_id> actors;       ///< that live there
   std::set<object_id> submitted;    ///< calls of its own that have not ended
   std::map<std::uint64_t, std::uint64_t> tickets;  ///< its requires: ticket to the wait's key
+  struct loan {
+    std::int64_t amount = 0, recalled = 0;
+  };
+  std::map<std::uint32_t, loan> borrowed;  ///< for what runs in it, by resource
+  std::size_t borrows = 0;                 ///< asked for, not answered
+};
+
+/// A `borrow` that waits until all of it is there.
+struct borrow_request {
+  std::uint32_t session = 0;
+  std::uint64_t ticket = 0;
+  std::vector<quantity> needs;
 };
 
 /// A `require`, or the arguments of a call: a set that waits to be sealed, then to be pinned.

@@ -52,6 +52,7 @@ void node_state::on(session_ended&& e) {
   idle_.erase({s.idle_since_ns, e.session});
   forget_share(e.session);
   may_start_ = true;
+  end_loans(e.session, s);
   const error how = end_of_process(e);
   for (const auto& [ticket, key] : s.tickets) end_wait(key);
   std::erase_if(asked_early_, [&](const auto& each) { return each.second.first == e.session; });

@@ -93,15 +93,8 @@ error node_state::admit(std::uint32_t from, const wire::call& c, std::vector<qua
   for_each_held(c, [&](const object_id& id) { known = known && knows(from, id); });
   if (!known)
     return cluster_error(errc::not_found, "an argument is a ref that nobody holds", c.function);
-  for (const wire::need& need : c.options.needs) {
-    // Not interned: a stranger's inventions would fill the table of names.
-    auto id = resource_names_.find(need.resource);
-    if (!id.has_value())
-      return cluster_error(errc::infeasible, "this box has no '" + need.resource + "'", c.function);
-    if (need.amount < 0)
-      return cluster_error(errc::invalid_argument, "a need is negative", c.function);
-    needs.push_back({.resource = *id, .amount = need.amount});
-  }
+  if (error why = find_needs(c.options.needs, needs); why.code() != errc::ok)
+    return cluster_error(why.code(), std::string(why.message()), c.function);
   // Its constructor runs as a task does.
   if (c.kind == wire::call_kind::create_actor && std::none_of(needs.begin(), needs.end(), is_cpu))
     needs.push_back({.resource = resource::cpu, .amount = amount_per_unit});

@@ -183,11 +183,19 @@ void agent::said(std::uint32_t from, member& m, wire::hello&& message) {
                            .session = from,
                            .inline_max = std::min<std::uint64_t>(options_.limits.inline_bytes_max,
                                                                  wire::limits::inline_bytes_max),
-                           .whole_from = options_.store.whole_from_bytes});
+                           .whole_from = options_.store.whole_from_bytes,
+                           .resources = all_resources()});
   step(cluster::session_opened{.session = from,
                                .functions_hash = message.functions_hash,
                                .slots = std::min(message.slots, slots_max),
                                .pool = m.pool});
+}
+
+std::vector<wire::need> agent::all_resources() const {
+  std::vector<wire::need> all;
+  for (std::uint32_t r = 0; r < names_.size(); ++r)
+    if (ledger_.total(r) > 0) all.push_back({std::string(names_.name(r)), ledger_.total(r)});
+  return all;
 }
 
 void agent::said(std::uint32_t from, member& m, wire::lease&& message) {

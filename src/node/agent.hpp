@@ -211,6 +211,7 @@ class agent final : public link_events, private spill_events {
   void tell(std::uint32_t to, wire::to_session message, int segment = -1);
   void refuse(std::uint32_t to, std::uint64_t ticket, error why);
   error check_hello(const member& m, const wire::hello& message) const;
+  std::vector<wire::need> all_resources() const;
 
   // agent_memory.cpp: the out-of-memory watch.
   void begin_watch(std::uint32_t session);
@@ -218,6 +219,7 @@ class agent final : public link_events, private spill_events {
   std::string out_of_memory(std::uint32_t session) const;
 
   // agent_status.cpp: what there is.
+  std::vector<wire::resource_status> status_of_resources() const;
   wire::session_status status_of(std::uint32_t number, const member& m) const;
   wire::object_status status_of(const object_id& id, const cluster::object& x) const;
 

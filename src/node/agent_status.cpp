@@ -64,7 +64,8 @@ wire::status agent::answer(const wire::look& asked) const {
                    .workers = 0,
                    .sessions = {},
                    .listed = {},
-                   .log = options_.log_file};
+                   .log = options_.log_file,
+                   .resources = status_of_resources()};
   for (const auto& [number, m] : members_) {
     if (m.only_looks()) continue;
     ++(m.pool != 0 ? all.workers : all.programs);
@@ -83,6 +84,21 @@ wire::status agent::answer(const wire::look& asked) const {
   });
   for (auto at = objects.begin(); at != end; ++at)
     all.listed.push_back(status_of((*at)->first, (*at)->second));
+  return all;
+}
+
+std::vector<wire::resource_status> agent::status_of_resources() const {
+  std::vector<wire::resource_status> all;
+  for (std::uint32_t r = 0; r < names_.size(); ++r) {
+    if (ledger_.total(r) == 0) continue;
+    all.push_back({.name = std::string(names_.name(r)),
+                   .total = ledger_.total(r),
+                   .available = ledger_.available(r)});
+    for (const auto& [number, m] : members_)
+      if (const cluster::session* s = state_.find_session(number))
+        if (auto loan = s->borrowed.find(r); loan != s->borrowed.end())
+          all.back().borrowed += loan->second.amount;
+  }
   return all;
 }
 

@@ -356,17 +356,65 @@ result<void> session::collect(base::time_ns timeout_ns) {
     until_ns = time_after(b.now_ns(), timeout_ns);
     ticket = ++b.tickets;
     BEAMLET_TRY_VOID(b.ask(wire::collect{ticket}));
-    b.collecting[ticket] = [box](error why) {
+    b.answers_due[ticket] = [box](error why) {
       if (why.code() == errc::ok) box->come(true);
       else box->come(std::move(why));
     };
   }
   auto answer = box->wait(b, until_ns, [&] {
     std::lock_guard hold(b.lock);
-    return !b.collecting.extract(ticket).empty();
+    return !b.answers_due.extract(ticket).empty();
   });
   if (answer.has_value()) return {};
   return std::move(answer).error();
+}
+
+// -- resources
+
+std::vector<wire::need> session::resources() const {
+  std::lock_guard hold(books_->lock);
+  return books_->welcome.resources;
+}
+
+std::uint64_t session::borrow(std::vector<wire::need> needs, std::function<void(error)> then) {
+  session_books& b = *books_;
+  result<void> sent;
+  {
+    std::lock_guard hold(b.lock);
+    std::uint64_t ticket = ++b.tickets;
+    sent = b.ask(wire::borrow{.ticket = ticket, .needs = std::move(needs)});
+    if (sent.has_value()) {
+      b.answers_due[ticket] = std::move(then);
+      return ticket;
+    }
+  }
+  then(sent.error());
+  return 0;
+}
+
+result<void> session::await_loan(std::vector<wire::need> needs, base::time_ns timeout_ns) {
+  base::time_ns until_ns = time_after(books_->now_ns(), timeout_ns);
+  auto box = std::make_shared<awaited<bool>>();
+  std::uint64_t ticket = borrow(std::move(needs), [box](error why) {
+    if (why.code() == errc::ok) box->come(true);
+    else box->come(std::move(why));
+  });
+  auto lent = box->wait(*books_, until_ns, [&] {
+    std::lock_guard hold(books_->lock);
+    return !books_->answers_due.extract(ticket).empty();
+  });
+  if (!lent.has_value()) return std::move(lent).error();
+  return {};
+}
+
+void session::borrow_at_once(std::vector<wire::need> needs) {
+  std::lock_guard hold(books_->lock);
+  books_->post(wire::borrow{.ticket = 0, .needs = std::move(needs), .at_once = true});
+}
+
+void session::repay(std::vector<wire::need> needs) {
+  std::lock_guard hold(books_->lock);
+  books_->post(wire::repay{std::move(needs)});
 }
 
 }  // namespace node

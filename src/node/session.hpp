@@ -57,6 +57,8 @@ struct made {
 /// destroy the session.
 class session_host {
  public:
+  /// The agent has answered; open() has not returned, and nothing else has come.
+  virtual void on_welcome() {}
   /// Each id that `what.arguments` gives as a ref or contains is counted once for the host, which
   /// lets go of it; so is each of `objects` by its keeper.
   virtual void on_execute(wire::call what, std::vector<arrived> objects) = 0;
@@ -70,6 +72,8 @@ class session_host {
   /// Drop what can be dropped. The session has given back its unused leases already.
   virtual void on_pressure(std::uint64_t bytes) = 0;
   virtual void on_drain() = 0;
+  /// Repay so much, at once what is idle, the rest when it becomes so.
+  virtual void on_recall(std::vector<wire::need> needs) { (void)needs; }
   /// The agent is gone: errc::agent_lost. All requests have been answered with it before. Not for
   /// one that is lost in `open`, which says so, and not for `close`.
   virtual void on_lost(const error& why) = 0;
@@ -203,6 +207,20 @@ class session final : public agent_messages {
   /// Blocks: yes.   Errors: what the agent says (not_found, already_exists), timeout, agent_lost.
   result<object_id> ask_name(const std::string& space, const std::string& name,
                              const object_id& actor, bool create, base::time_ns timeout_ns);
+
+  // -- resources for what runs in this process
+
+  /// All that the box has.
+  std::vector<wire::need> resources() const;
+  /// `then` runs as that of require(), with errc::ok when all of it is lent.
+  std::uint64_t borrow(std::vector<wire::need> needs, std::function<void(error)> then);
+  /// The same, waiting for it. What comes too late is repaid.
+  ///
+  /// Blocks: until the deadline.   Errors: timeout, infeasible, agent_lost, queue_full.
+  result<void> await_loan(std::vector<wire::need> needs, base::time_ns timeout_ns);
+  /// What this process uses already: there is no answer.
+  void borrow_at_once(std::vector<wire::need> needs);
+  void repay(std::vector<wire::need> needs);
 
   void on_message(wire::to_session message, ports::descriptor segment) override;
   void on_lost(const error& why) override;

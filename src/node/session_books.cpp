@@ -268,7 +268,7 @@ void session_books::announce() {
 void session_books::end(error why, bool tell_host) {
   std::map<std::uint64_t, request> unanswered;
   std::map<std::uint64_t, named_then> unnamed;
-  decltype(collecting) uncollected;
+  std::map<std::uint64_t, answer_then> unheard;
   {
     std::lock_guard hold(lock);
     if (std::exchange(ended, true)) return;
@@ -277,7 +277,7 @@ void session_books::end(error why, bool tell_host) {
     tell_host = tell_host && is_welcome;
     unanswered.swap(requests);
     unnamed.swap(names_asked);
-    uncollected.swap(collecting);
+    unheard.swap(answers_due);
     backlog.clear();
     unpins.clear();
     std::erase_if(segments, [](const auto& each) { return each.second.uses == 0; });
@@ -288,7 +288,7 @@ void session_books::end(error why, bool tell_host) {
     each.then(why);
   }
   for (auto& [ticket, then] : unnamed) then({}, why);
-  for (auto& [ticket, then] : uncollected) then(why);
+  for (auto& [ticket, then] : unheard) then(why);
   if (tell_host) host->on_lost(why);
 }
 

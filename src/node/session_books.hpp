@@ -69,6 +69,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
     std::optional<block> got{};
   };
   using named_then = std::function<void(object_id, error)>;
+  using answer_then = std::function<void(error)>;
 
   explicit session_books(session_host& h) : host(&h) {}
 
@@ -129,6 +130,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void on(wire::named&& m);
   void on(wire::actor_ended&& m);
   void on(wire::drain&& m);
+  void on(wire::lent&& m);
+  void on(wire::recall&& m) { host->on_recall(std::move(m.needs)); }
   void on(wire::status&&) {}  // nobody here asks for it
   void on(wire::traced&& m);
 
@@ -161,7 +164,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   std::map<std::uint64_t, request> requests;
   std::map<std::uint64_t, lease_request*> leases_asked;  // on the stacks of those who wait
   std::map<std::uint64_t, named_then> names_asked;
-  std::map<std::uint64_t, std::function<void(error)>> collecting;
+  std::map<std::uint64_t, answer_then> answers_due;  // with a word, of nothing else
 };
 
 }  // namespace node

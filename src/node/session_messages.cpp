@@ -75,6 +75,9 @@ void session_books::on(wire::welcome&& m) {
   welcome = m;
   welcome.inline_max =
       std::min<std::uint64_t>(m.inline_max, std::uint64_t{wire::limits::inline_bytes_max});
+  hold.unlock();
+  host->on_welcome();
+  hold.lock();
   is_welcome = true;
   announce();
 }
@@ -89,7 +92,7 @@ void session_books::on(wire::refused&& m) {
   }
   auto asked = requests.extract(m.ticket);
   auto named = names_asked.extract(m.ticket);
-  auto collected = collecting.extract(m.ticket);
+  auto due = answers_due.extract(m.ticket);
   if (auto at = leases_asked.find(m.ticket); at != leases_asked.end()) {
     at->second->why = std::move(m.why);
     at->second->answered = true;
@@ -102,8 +105,8 @@ void session_books::on(wire::refused&& m) {
     asked.mapped().then(std::move(m.why));
   } else if (!named.empty()) {
     named.mapped()({}, std::move(m.why));
-  } else if (!collected.empty()) {
-    collected.mapped()(std::move(m.why));
+  } else if (!due.empty()) {
+    due.mapped()(std::move(m.why));
   }
 }
 
@@ -277,6 +280,17 @@ void session_books::on(wire::named&& m) {
   if (then) then(m.actor, std::move(m.why));
 }
 
+void session_books::on(wire::lent&& m) {
+  answer_then then;
+  {
+    std::lock_guard hold(lock);
+    if (auto asked = answers_due.extract(m.ticket); !asked.empty())
+      then = std::move(asked.mapped());
+    else post(wire::repay{std::move(m.needs)});  // nobody waits any more
+  }
+  if (then) then(error());
+}
+
 void session_books::on(wire::actor_ended&& m) { host->on_actor_ended(m.actor, m.why); }
 
 void session_books::on(wire::drain&&) { host->on_drain(); }
@@ -284,7 +298,7 @@ void session_books::on(wire::drain&&) { host->on_drain(); }
 void session_books::on(wire::traced&& m) {
   if (!m.ran.empty()) host->on_ran(std::move(m.ran));
   std::unique_lock hold(lock);
-  auto asked = collecting.extract(m.ticket);
+  auto asked = answers_due.extract(m.ticket);
   hold.unlock();
   if (!asked.empty()) asked.mapped()({});
 }

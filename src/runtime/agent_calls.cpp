@@ -32,11 +32,6 @@ std::shared_ptr<node::arrived> shared(node::arrived&& one) {
           }};
 }
 
-struct telling_guard {
-  const bool outer = std::exchange(now_telling, true);
-  ~telling_guard() { now_telling = outer; }
-};
-
 /// Without a keeper: no memory.
 sched::held_bytes held(const std::shared_ptr<node::arrived>& one) {
   auto* keeper = new (std::nothrow) std::shared_ptr<node::arrived>(one);
@@ -59,6 +54,9 @@ std::uint64_t functions_hash() {
       hash = (hash ^ static_cast<unsigned char>(*c)) * 0x100000001b3u;
   return hash;
 }
+
+agent_engine::telling::telling() : outer_(std::exchange(now_telling, true)) {}
+agent_engine::telling::~telling() { now_telling = outer_; }
 
 // -- out
 
@@ -109,12 +107,8 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   o.urgency = static_cast<std::uint8_t>(extra.urgency);
   o.deadline_ns = extra.deadline_ns;
   o.traced = home_->traces.load(std::memory_order_relaxed);
+  o.needs = named(extra.needs);
   if (extra.needs.empty() && call.actor == nullptr) o.needs.push_back({"cpu", amount_per_unit});
-  {
-    std::lock_guard hold(home_->ledger_lock);
-    for (const quantity& q : extra.needs)
-      o.needs.push_back({std::string(home_->names.name(q.resource)), q.amount});
-  }
   if (extra.isolated == nullptr) return out;
   o.where = wire::isolation::process;
   o.environment = extra.isolated->environment;
@@ -196,7 +190,7 @@ bool agent_engine::take_flight(const object_id& result, flight& out) {
 
 void agent_engine::on_sealed(const object_id& id, const error& why,
                              std::optional<node::arrived> value) {
-  telling_guard inside;
+  telling inside;
   bool ask = false;
   {
     std::lock_guard hold(lock_);
@@ -224,7 +218,7 @@ void agent_engine::on_sealed(const object_id& id, const error& why,
 /// The flight stays, for cancel_all() to end.
 void agent_engine::fetch_result(const object_id& id) {
   auto come = [this, id](result<std::vector<node::arrived>> came) {
-    telling_guard inside;
+    telling inside;
     flight f;
     if (!take_flight(id, f)) {
       if (came.has_value()) came->front().bytes.drop(came->front().bytes.keeper);
@@ -308,7 +302,7 @@ void agent_engine::end() {
 }
 
 void agent_engine::on_lost(const error& why) {
-  telling_guard inside;
+  telling inside;
   flights all = close_out(why);
   actors_lost({}, why);
   for (auto& [result, f] : all) sched::come_back(*f.of, why);

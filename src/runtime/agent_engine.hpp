@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -39,7 +40,11 @@ class agent_engine final : public sched::engine,
   node::session& session() noexcept { return *session_; }
   store_memory& memory() noexcept { return memory_; }
   /// REQUIRES: before the session is opened; `home` outlives all but the destructor.
-  void serve(sched::scheduler& home) noexcept { home_ = &home; }
+  /// `holds`: the agent's resources are the program's, which goes on having them.
+  void serve(sched::scheduler& home, bool holds) noexcept {
+    home_ = &home;
+    holds_ = holds;
+  }
   /// Runs when the runtime has no thread any more: it ends the agent.
   void at_end(std::function<void()> then) { at_end_ = std::move(then); }
   /// Of a worker process: waits until it is to end.   Blocks: yes.
@@ -54,6 +59,8 @@ class agent_engine final : public sched::engine,
   std::uintptr_t keep(sched::cell&) override { return sched::cell::value; }
   void submit(sched::cell& x, sched::exported_call call) override;
   void cancel(sched::cell& x, bool force, bool recursive) override;
+  void borrow(std::span<const quantity> idle, std::span<const quantity> wanted) override;
+  result<void> borrow_now(std::span<const quantity> wanted) override;
   void lend_cpu(sched::cell& x, bool lent) override;
   void look() override;
   void forget(sched::outside* record) override;
@@ -72,6 +79,7 @@ class agent_engine final : public sched::engine,
   void end() override;
 
   // -- node::session_host
+  void on_welcome() override;
   void on_execute(wire::call what, std::vector<node::arrived> objects) override;
   void on_abort(const object_id& task, std::uint32_t attempt) override;
   void on_sealed(const object_id& id, const error& why,
@@ -80,6 +88,7 @@ class agent_engine final : public sched::engine,
   void on_ran(std::vector<wire::trace> ran) override;
   void on_pressure(std::uint64_t bytes) override;
   void on_drain() override;
+  void on_recall(std::vector<wire::need> needs) override;
   void on_lost(const error& why) override;
 
  private:
@@ -145,8 +154,23 @@ class agent_engine final : public sched::engine,
   result<sched::cell*> import_call(wire::call& what, std::vector<node::arrived>& objects);
   result<const registration*> registered(const std::string& name);
   const std::string& name_of(const void* function);
+  std::vector<wire::need> named(std::span<const quantity> needs) const;
+  std::vector<quantity> numbered(const std::vector<wire::need>& needs);
+
+  /// While this thread tells what came in, it must not wait.
+  class telling {
+   public:
+    telling();
+    telling(const telling&) = delete;
+    telling& operator=(const telling&) = delete;
+    ~telling();
+
+   private:
+    const bool outer_;
+  };
 
   sched::scheduler* home_ = nullptr;
+  bool holds_ = false;
   std::function<void()> at_end_;
   std::shared_ptr<node::session> session_;
   store_memory memory_;

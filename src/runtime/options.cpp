@@ -160,7 +160,7 @@ result<void> fill_task(sched::context& here, sched::cell_extra& extra, const tas
   bool plain = o.num_cpus == 1 && o.num_gpus == 0 && o.memory == 0 && o.resources.empty();
   if (!plain) {
     BEAMLET_TRY(extra.needs, collect_needs(home, o.num_cpus, o.num_gpus, o.memory, o.resources));
-    auto feasible = home.check_feasible(extra.needs);
+    auto feasible = home.check_feasible(extra.needs, extra.isolated != nullptr);
     if (!feasible.has_value() && o.on_infeasible == on_infeasible::fail) return feasible;
   }
   extra.name = o.name;

@@ -70,7 +70,7 @@ result<void> start_agent(runtime_core& core) {
                  {"a simulated runtime has no worker processes", "", "", ""});
   BEAMLET_TRY(auto agent, node::agent_thread::start(agent_options_of(home, core.options)));
   auto engine = std::make_shared<agent_engine>();
-  engine->serve(home);
+  engine->serve(home, true);
   BEAMLET_TRY(auto link, agent->connect(engine->session()));
   BEAMLET_TRY_VOID(engine->session().open(
       std::move(link), session_options_of(home, core.options.thread_name), open_wait_ns));
@@ -108,7 +108,7 @@ node::box_order box_order_of(const runtime_options& o) {
 result<void> attach_once(runtime_core& core, const node::box_order& box) {
   sched::scheduler& home = *core.home;
   auto engine = std::make_shared<agent_engine>();
-  engine->serve(home);
+  engine->serve(home, false);
   BEAMLET_TRY(auto link, node::attach_to_box(box.folder, box.name, engine->session()));
   BEAMLET_TRY_VOID(engine->session().open(
       std::move(link), session_options_of(home, node::program_name()), open_wait_ns));
@@ -208,8 +208,10 @@ result<int> work() {
   BEAMLET_TRY(core->home, sched::scheduler::make(std::move(options)));
   core->home->facade = core.get();
   core->home->hosts_calls = true;
+  const quantity own_cpu[] = {{resource::cpu, amount_per_unit}};  // its one thread
+  if (!core->home->resources.grow(own_cpu)) return error(errc::unknown, error_layer::runtime);
   core->agent = engine;
-  engine->serve(*core->home);
+  engine->serve(*core->home, false);
   while (link->read_by_this_thread()) ports::yield();  // until the loop's thread has its first turn
   core->home->outside.store(engine.get(), std::memory_order_release);
   BEAMLET_TRY_VOID(engine->session().open(

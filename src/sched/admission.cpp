@@ -22,11 +22,7 @@ constexpr unsigned skipped_max = 64;  // how many smaller tasks may pass the fir
 struct delayed_start : timer {};
 
 void fail_admission(cell& x, errc code, const char* text) noexcept {
-  x.unmet.fetch_or(cell::claimed, std::memory_order_acq_rel);
-  drop_arguments(x);
-  counters::raise(find_context(*x.home)->count.completed);
-  seal_failed(x, error(code, error_layer::sched, {text, "", function_name(x), ""}));
-  x.release();
+  fail_waiting(x, error(code, error_layer::sched, {text, "", function_name(x), ""}));
 }
 
 bool delay(scheduler& home, cell& x, cell_extra& extra) noexcept {
@@ -54,6 +50,14 @@ bool delay(scheduler& home, cell& x, cell_extra& extra) noexcept {
 
 }  // namespace
 
+void fail_waiting(cell& x, error why) noexcept {
+  x.unmet.fetch_or(cell::claimed, std::memory_order_acq_rel);
+  drop_arguments(x);
+  counters::raise(find_context(*x.home)->count.completed);
+  seal_failed(x, std::move(why));
+  x.release();
+}
+
 void submit_special(context& here, cell& x) noexcept { here.home().admit(here, x); }
 
 /// Ready to run but for its options.
@@ -62,13 +66,14 @@ void scheduler::admit(context& here, cell& x) noexcept {
   if (extra == nullptr) return start(here, x);
   if (delay(*this, x, *extra)) return;
   if (!extra->needs.empty() && !extra->holds_needs && extra->isolated == nullptr) {
-    std::lock_guard hold(ledger_lock);
+    std::unique_lock hold(ledger_lock);
     if (!resources.take(extra->needs)) {
       x.next = nullptr;
       *waiting_last = &x;
       waiting_last = &x.next;
       waiting_count.fetch_add(1, std::memory_order_relaxed);
-      return;
+      hold.unlock();
+      return trade(*this);
     }
     extra->holds_needs = true;
   }
@@ -106,7 +111,7 @@ void scheduler::give_back(cell& x) noexcept {
 
 /// First come, first served, but what fits may pass what does not.
 void scheduler::admit_waiting() noexcept {
-  if (waiting_count.load(std::memory_order_relaxed) == 0) return;
+  if (waiting_count.load(std::memory_order_relaxed) == 0) return trade(*this);
   cell* admitted = nullptr;
   cell** tail = &admitted;
   {
@@ -135,6 +140,7 @@ void scheduler::admit_waiting() noexcept {
     admitted = x->next;
     start(*find_context(*this), *x);
   }
+  trade(*this);
 }
 
 void scheduler::lend_cpu(cell& x, bool lend) noexcept {
@@ -158,18 +164,25 @@ void lend_cpu_away(scheduler& home, cell& x, bool lent) noexcept {
     home.outside.load(std::memory_order_acquire)->lend_cpu(x, lent);
 }
 
-result<void> scheduler::check_feasible(const std::vector<quantity>& needs) {
+result<void> scheduler::check_feasible(const std::vector<quantity>& needs, bool away) {
   std::lock_guard hold(ledger_lock);
-  if (resources.feasible(needs)) return {};
-  for (const quantity& q : needs)
-    if (q.amount > resources.total(q.resource))
+  const bool shared = shares.load(std::memory_order_relaxed);
+  auto where = [&](const quantity& q) -> const ledger& {
+    return shared && (away || q.resource != resource::cpu) ? box : resources;
+  };
+  for (const quantity& q : needs) {
+    std::int64_t wanted = 0, total = where(q).total(q.resource);
+    for (const quantity& each : needs)
+      if (each.resource == q.resource) wanted += each.amount;
+    if (wanted > total)
       return error(
           errc::infeasible, error_layer::sched,
-          {"asks for " + std::to_string(static_cast<double>(q.amount) / amount_per_unit) + " of '" +
+          {"asks for " + std::to_string(static_cast<double>(wanted) / amount_per_unit) + " of '" +
                std::string(names.name(q.resource)) + "', of which this node has " +
-               std::to_string(static_cast<double>(resources.total(q.resource)) / amount_per_unit),
+               std::to_string(static_cast<double>(total) / amount_per_unit),
            "", "", ""});
-  return error(errc::infeasible, error_layer::sched);
+  }
+  return {};
 }
 
 void give_actor_needs(scheduler& home, actor_extra& extra) noexcept {

@@ -96,6 +96,9 @@ bool leave_through_engine(context& here, cell& x) noexcept {
   return false;
 }
 
+result<void> engine::borrow_now(std::span<const quantity>) {
+  return error(errc::unsupported, error_layer::sched);
+}
 result<object_id> engine::publish_actor(actor_core&) {
   return error(errc::unsupported, error_layer::sched);
 }

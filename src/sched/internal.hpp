@@ -3,6 +3,10 @@
 
 // Functions that one source file of `sched` offers to the others.
 
+#include <span>
+#include <vector>
+
+#include "beamlet/base/ledger.hpp"
 #include "beamlet/sched/actor_core.hpp"
 #include "beamlet/sched/core.hpp"
 #include "beamlet/sched/coroutine.hpp"
@@ -69,7 +73,23 @@ void note_progress(scheduler& home) noexcept;
 inline constexpr std::uint32_t reentrant_calls_max = 1000;
 void retire_actor(actor_core& a) noexcept;
 void release_name(actor_core& a) noexcept;
+/// Ends a task that could not be admitted. Takes the queue's reference.
+void fail_waiting(cell& x, error why) noexcept;
 void give_actor_needs(scheduler& home, actor_extra& extra) noexcept;
+// borrowing.cpp
+/// From now on all resources but cpu are the box's, which has `all`; this process has what it
+/// borrows, and at first what it `holds` already or nothing.
+void share_ledger(scheduler& home, std::span<const quantity> all, bool holds) noexcept;
+void lent(scheduler& home, std::span<const quantity> what) noexcept;
+/// What waits for resources that are not here fails with it.
+void not_lent(scheduler& home, const error& why) noexcept;
+/// Others want so much back, as soon as it is idle.
+void recall(scheduler& home, std::span<const quantity> what) noexcept;
+/// After something has become idle or is missing; without the ledger's lock.
+void trade(scheduler& home) noexcept;
+/// For an actor: takes them, all or nothing, also from the box.
+result<void> take_for_life(scheduler& home, const std::vector<quantity>& needs);
+
 /// The same as lend_cpu of what came in, which its engine tells; nothing for others.
 void lend_cpu_away(scheduler& home, cell& x, bool lent) noexcept;
 void cancel_calls_of(actor_core& a) noexcept;

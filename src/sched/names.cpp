@@ -59,9 +59,10 @@ result<void> take_options(scheduler& home, actor_core& a, const actor_options& o
     extra->groups.push_back(std::move(group));
   }
   if (options.needs.empty()) return {};
-  BEAMLET_TRY_VOID(home.check_feasible(options.needs));
-  std::lock_guard hold(home.ledger_lock);
-  if (!home.resources.take(options.needs))
+  BEAMLET_TRY_VOID(home.check_feasible(options.needs, false));
+  auto taken = take_for_life(home, options.needs);
+  if (!taken.has_value() && taken.error().code() != errc::busy) return taken;
+  if (!taken.has_value())
     return error(errc::busy, error_layer::sched,
                  {"the resources that the actor asks for are held by others", "",
                   std::string(a.type->name), ""});

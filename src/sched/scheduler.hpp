@@ -128,7 +128,8 @@ class scheduler final : public scheduler_face {
   void push_by_options(context& here, cell& entry, const cell_extra* extra) noexcept;
   void give_back(cell& x) noexcept;
   void lend_cpu(cell& x, bool lend) noexcept;
-  result<void> check_feasible(const std::vector<quantity>& needs);
+  /// `away`: for a worker process, which all of the box is there for.
+  result<void> check_feasible(const std::vector<quantity>& needs, bool away);
   void run_blocking(cell& x) noexcept;
   void blocking_main() noexcept;
 
@@ -198,6 +199,11 @@ class scheduler final : public scheduler_face {
   cell* waiting_first = nullptr;
   cell** waiting_last = &waiting_first;
   std::atomic<std::uint32_t> waiting_count{0};
+  // Where an agent has them (borrowing.cpp): under the lock too.
+  std::atomic<bool> shares{false};
+  bool asked = false;          // something is to be lent to us
+  ledger box;                  // all that there is
+  std::vector<quantity> owed;  // recalled, and not idle yet
 
   // blocking tasks
   std::mutex blocking_lock;

@@ -77,6 +77,8 @@ BEAMLET_TABLE(session_status, BEAMLET_FIELD(session), BEAMLET_FIELD(process), BE
               BEAMLET_FIELD(ended), BEAMLET_FIELD(held), BEAMLET_FIELD(pins), BEAMLET_FIELD(pinned),
               BEAMLET_FIELD(leases), BEAMLET_FIELD(leased), BEAMLET_FIELD(requests),
               BEAMLET_FIELD(running), BEAMLET_FIELD(waiting));
+BEAMLET_TABLE(resource_status, BEAMLET_FIELD(name, beamlet::limits::resource_name_bytes_max),
+              BEAMLET_FIELD(total), BEAMLET_FIELD(available), BEAMLET_FIELD(borrowed));
 BEAMLET_TABLE(store_status, BEAMLET_FIELD(memory), BEAMLET_FIELD(memory_max), BEAMLET_FIELD(files),
               BEAMLET_FIELD(free), BEAMLET_FIELD(quarantined), BEAMLET_FIELD(leased),
               BEAMLET_FIELD(published), BEAMLET_FIELD(pinned), BEAMLET_FIELD(evictable),
@@ -113,11 +115,15 @@ BEAMLET_TABLE(bye, BEAMLET_FIELD(ran, 1));
 BEAMLET_TABLE(look, BEAMLET_FIELD(ticket), BEAMLET_FIELD(objects_max));
 BEAMLET_TABLE(collect, BEAMLET_FIELD(ticket));
 BEAMLET_TABLE(lend_cpu, BEAMLET_FIELD(task), BEAMLET_FIELD(attempt), BEAMLET_FIELD(lent));
+BEAMLET_TABLE(borrow, BEAMLET_FIELD(ticket), BEAMLET_FIELD(needs, beamlet::limits::resources_max),
+              BEAMLET_FIELD(at_once));
+BEAMLET_TABLE(repay, BEAMLET_FIELD(needs, beamlet::limits::resources_max));
 
 // -- agent to session
 
 BEAMLET_TABLE(welcome, BEAMLET_FIELD(node), BEAMLET_FIELD(boot), BEAMLET_FIELD(session),
-              BEAMLET_FIELD(inline_max), BEAMLET_FIELD(whole_from));
+              BEAMLET_FIELD(inline_max), BEAMLET_FIELD(whole_from),
+              BEAMLET_FIELD(resources, beamlet::limits::resources_max));
 BEAMLET_TABLE(refused, BEAMLET_FIELD(ticket), BEAMLET_FIELD(why), BEAMLET_FIELD(fatal));
 BEAMLET_TABLE(sealed, BEAMLET_FIELD(id), BEAMLET_FIELD(why), BEAMLET_FIELD(has_value),
               BEAMLET_FIELD(what));
@@ -140,8 +146,11 @@ BEAMLET_TABLE(status, BEAMLET_FIELD(ticket), BEAMLET_FIELD(process),
               BEAMLET_FIELD(lineage), BEAMLET_FIELD(programs), BEAMLET_FIELD(workers),
               BEAMLET_FIELD(sessions, limits::status_sessions_max),
               BEAMLET_FIELD(listed, limits::status_objects_max),
-              BEAMLET_FIELD(log, limits::name_bytes_max));
+              BEAMLET_FIELD(log, limits::name_bytes_max),
+              BEAMLET_FIELD(resources, beamlet::limits::resources_max));
 BEAMLET_TABLE(traced, BEAMLET_FIELD(ticket), BEAMLET_FIELD(ran, limits::traces_max));
+BEAMLET_TABLE(lent, BEAMLET_FIELD(ticket), BEAMLET_FIELD(needs, beamlet::limits::resources_max));
+BEAMLET_TABLE(recall, BEAMLET_FIELD(needs, beamlet::limits::resources_max));
 
 #undef BEAMLET_FIELD
 #undef BEAMLET_TABLE

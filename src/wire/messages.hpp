@@ -170,6 +170,15 @@ struct mapped {  ///< the session has mapped its own segment: it may be sealed a
 struct unmapped {  ///< the session no longer maps it
   std::uint32_t segment = 0;
 };
+struct borrow {  ///< resources for what runs in the program itself; answered by `lent`
+  std::uint64_t ticket = 0;
+  std::vector<need> needs;
+  /// What there is of it, for what runs already and goes on: not answered.
+  bool at_once = false;
+};
+struct repay {  ///< what it does not use any more of what it has borrowed
+  std::vector<need> needs;
+};
 struct bye {
   std::vector<trace> ran = {};  ///< as that of `done`
 };
@@ -180,7 +189,7 @@ struct look {  ///< answered by `status`
 
 using to_agent = std::variant<hello, publish, fulfil, hold, release, require, abandon, unpin,
                               submit, cancel, lease, unlease, done, end_actor, name_actor, mapped,
-                              unmapped, bye, look, collect, lend_cpu>;
+                              unmapped, bye, look, collect, lend_cpu, borrow, repay>;
 
 // -- agent to session
 //
@@ -195,6 +204,7 @@ struct welcome {
   /// Strict mode: an object of so many bytes has a segment of its own, which its writer no longer
   /// maps writable when it publishes it; 0: off.
   std::uint64_t whole_from = 0;
+  std::vector<need> resources{};  ///< all that the box has
 };
 struct refused {  ///< the command could not be done; the session goes on unless `fatal`
   std::uint64_t ticket = 0;
@@ -254,6 +264,13 @@ struct actor_ended {
   object_id actor;
   error why;
 };
+struct lent {
+  std::uint64_t ticket = 0;
+  std::vector<need> needs;  ///< as asked for
+};
+struct recall {  ///< repay so much, at once what is idle, the rest when it becomes so
+  std::vector<need> needs;
+};
 struct drain {};  ///< end when the running calls have ended
 
 // What there is on a box, for people: parts of `status`. None of it is a mention.
@@ -284,6 +301,11 @@ struct session_status {
   std::uint64_t requests = 0;              ///< that wait for memory or objects
   std::uint64_t running = 0, waiting = 0;  ///< calls that run there; that it submitted, not ended
 };
+struct resource_status {
+  std::string name;
+  std::int64_t total = 0, available = 0;  ///< below 0: calls that waited go on
+  std::int64_t borrowed = 0;              ///< by programs, for themselves
+};
 struct store_status {  ///< bytes, as store::usage has them
   std::uint64_t memory = 0, memory_max = 0, files = 0, free = 0, quarantined = 0;
   std::uint64_t leased = 0, published = 0, pinned = 0, evictable = 0;
@@ -301,11 +323,12 @@ struct status {
   std::vector<session_status> sessions;  ///< not more than limits::status_sessions_max
   std::vector<object_status> listed;
   std::string log;  ///< the file, where the agent keeps one
+  std::vector<resource_status> resources;
 };
 
-using to_session =
-    std::variant<welcome, refused, sealed, here, leased, new_segment, segment_gone, returned,
-                 execute, abort_call, pressure, named, actor_ended, drain, status, traced>;
+using to_session = std::variant<welcome, refused, sealed, here, leased, new_segment, segment_gone,
+                                returned, execute, abort_call, pressure, named, actor_ended, drain,
+                                status, traced, lent, recall>;
 
 }  // namespace wire
 }  // namespace BEAMLET_ABI

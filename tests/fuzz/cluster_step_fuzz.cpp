@@ -75,7 +75,7 @@ wire::call any_call(choices& in) {
 }
 
 wire::to_agent any_message(choices& in) {
-  switch (in.below(14)) {
+  switch (in.below(16)) {
     case 0: return wire::publish{in.id()};
     case 1: return wire::fulfil{in.id(), in.value()};
     case 2: return wire::hold{in.id()};
@@ -92,6 +92,8 @@ wire::to_agent any_message(choices& in) {
       return m;
     }
     case 11: return wire::lend_cpu{in.id(), in.below(3), in.below(2) == 0};
+    case 12: return wire::borrow{1, {{"cpu", std::int64_t{in.below(4)} * 5000}}, in.below(2) == 0};
+    case 13: return wire::repay{{{"cpu", std::int64_t{in.below(4)} * 5000}}};
     default: return wire::submit{any_call(in)};
   }
 }

@@ -41,7 +41,8 @@ struct runtime_options {
   /// Threads that run tasks. Unset: one per core this process may use. 0: tasks run on the loop's
   /// thread.
   std::optional<unsigned> workers = {};
-  /// Amounts of this runtime's resources beside `cpu` (which follows from the workers).
+  /// Amounts of this runtime's resources beside `cpu` (which follows from the workers). With `box`
+  /// those of the box, if this program starts its agent; all programs there share them.
   resource_list resources = {};
   /// The caller's own event loop, a `uv_loop_t*`; its thread starts and stops the runtime. Null: a
   /// thread of our own.

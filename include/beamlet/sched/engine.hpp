@@ -7,6 +7,7 @@
 
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/id.hpp>
+#include <beamlet/base/ledger.hpp>
 #include <beamlet/base/result.hpp>
 #include <beamlet/sched/cell.hpp>
 #include <beamlet/sched/extra.hpp>
@@ -55,6 +56,14 @@ class engine {
   virtual void submit(cell& x, exported_call call) = 0;
   /// `x` was cancelled here: what runs elsewhere for it is to end; by force: with its process.
   virtual void cancel(cell& x, bool force, bool recursive) = 0;
+  /// `idle` of what was borrowed goes back; then, unless it is empty, `wanted` is borrowed as a
+  /// whole: sched::lent() or not_lent() comes later.
+  virtual void borrow(std::span<const quantity> idle, std::span<const quantity> wanted) {
+    (void)idle, (void)wanted;
+  }
+  /// The same, waiting for it; the caller counts it.   Blocks: a short time.
+  /// Errors: timeout (others use it), infeasible, agent_lost.
+  virtual result<void> borrow_now(std::span<const quantity> wanted);
   /// A call that came in begins to wait, so that others may have its cpu, or goes on. Idempotent.
   virtual void lend_cpu(cell& x, bool lent) { (void)x, (void)lent; }
   /// A running function asks whether it was cancelled: where its thread is also the one that reads,

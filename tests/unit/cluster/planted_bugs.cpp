@@ -45,3 +45,8 @@ TEST_CASE("the world of one box finds the result of an old attempt") {
 TEST_CASE("the world of one box finds a ref told with a value and not counted") {
   CHECK(seed_that_finds(chaos::bug::unmentioned) != 0);
 }
+
+TEST_CASE(
+    "the world of one box finds resources that are lost with the program that borrowed them") {
+  CHECK(seed_that_finds(chaos::bug::lost_loan) != 0);
+}

@@ -39,6 +39,7 @@ struct client {
   std::set<std::uint64_t> asked, abandoned;
   std::map<object_id, std::uint64_t> calls_to;  // next sequence per actor
   std::vector<object_id> tasks;
+  std::int64_t gpu = 0, owed = 0;  // what it has borrowed, and is to repay of it
   std::deque<wire::to_agent> to_agent;
   std::deque<wire::to_session> from_agent;
 };
@@ -53,7 +54,7 @@ class world {
   std::string wrong;
   std::uint64_t trace = 0;
   std::size_t answers = 0, executions = 0, deaths = 0, losses = 0, actors_made = 0, retries = 0,
-              values_told = 0;
+              values_told = 0, loans = 0;
 
  private:
   void step(cluster::event what);
@@ -74,6 +75,8 @@ class world {
   void answer_store();
   void lose_one();
   void submit_one(std::uint32_t number, client& c);
+  void borrow_one(client& c);
+  void repay(client& c, std::int64_t amount);
   void quiesce();
   bool idle() const;
   void check_truth();

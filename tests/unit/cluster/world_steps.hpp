@@ -12,6 +12,7 @@
 
 namespace cluster_world {
 inline constexpr std::uint64_t hash_of_functions = 99;
+inline constexpr std::int64_t gpus = 2 * beamlet::amount_per_unit;
 
 inline wire::bytes bytes_of(std::uint64_t content) {
   wire::bytes out(8);
@@ -21,8 +22,9 @@ inline wire::bytes bytes_of(std::uint64_t content) {
 
 inline world::world(std::uint64_t seed, cluster::limits bounds)
     : random_(seed), state_(self, ledger_, names_, bounds) {
-  const beamlet::quantity cpus[] = {{beamlet::resource::cpu, 4 * beamlet::amount_per_unit}};
-  if (!ledger_.grow(cpus)) fail("the ledger");
+  const beamlet::quantity all[] = {{beamlet::resource::cpu, 4 * beamlet::amount_per_unit},
+                                   {beamlet::resource::gpu, gpus}};
+  if (!ledger_.grow(all)) fail("the ledger");
   for (int i = 0; i < 3; ++i) open_program();
 }
 
@@ -182,14 +184,37 @@ inline void world::submit_one(std::uint32_t number, client& c) {
     call.actor = actors[random_.below(static_cast<std::uint32_t>(actors.size()))];
     call.caller = number;
     call.sequence = c.calls_to[call.actor]++;
+  } else if (chance(15)) {  // an actor would keep it, and who waits for it would wait for ever
+    call.options.needs.push_back({"gpu", gpus / (1 + random_.below(4))});
   }
   for (const object_id& id : call.results) c.refs[id];
   c.tasks.push_back(call.task);
   c.to_agent.push_back(wire::submit{call});
 }
 
+// At most what there is, but for a few; and now and then, for what runs already, a cpu.
+inline void world::borrow_one(client& c) {
+  if (chance(20)) {
+    c.to_agent.push_back(wire::borrow{.needs = {{"cpu", 20'000}}, .at_once = true});
+    if (chance(50)) c.to_agent.push_back(wire::repay{{{"cpu", random_.below(30'000)}}});
+    return;
+  }
+  wire::borrow m{.ticket = next_ticket_++,
+                 .needs = {{"gpu", gpus * (1 + random_.below(9)) / 8}},
+                 .at_once = false};
+  c.asked.insert(m.ticket);
+  c.to_agent.push_back(std::move(m));
+}
+
+inline void world::repay(client& c, std::int64_t amount) {
+  if (amount <= 0) return;
+  c.gpu -= amount;
+  c.owed = std::max<std::int64_t>(c.owed - amount, 0);
+  c.to_agent.push_back(wire::repay{{{"gpu", amount}}});
+}
+
 inline void world::act(std::uint32_t number, client& c) {
-  switch (random_.below(10)) {
+  switch (random_.below(12)) {
     case 0:
     case 1: {
       const object_id id = mint(number);
@@ -233,6 +258,10 @@ inline void world::act(std::uint32_t number, client& c) {
         if (object_id id = pick(c); actors_.contains(id))
           c.to_agent.push_back(wire::end_actor{.actor = id, .kill = chance(50)});
       }
+      break;
+    case 8:
+      if (chance(30)) borrow_one(c);
+      else repay(c, c.owed > 0 ? std::min(c.owed, c.gpu) : random_.below(c.gpu / 2 + 1));
       break;
     default: submit_one(number, c);
   }
@@ -304,6 +333,16 @@ inline void world::deliver_to_client(client& c) {
   } else if (const auto* r = std::get_if<wire::refused>(&m)) {
     if (r->ticket != 0) answered(r->ticket);
     else if (r->why.code() != errc::not_found) fail("refused: " + r->why.describe());
+  } else if (const auto* l = std::get_if<wire::lent>(&m)) {
+    c.gpu += l->needs.at(0).amount;
+    ++loans;
+    answered(l->ticket);
+  } else if (const auto* back = std::get_if<wire::recall>(&m)) {
+    for (const wire::need& n : back->needs) {
+      if (n.resource == "gpu") c.owed += n.amount;
+      else c.to_agent.push_back(wire::repay{{n}});
+    }
+    if (chance(50)) repay(c, std::min(c.owed, c.gpu));  // else it uses them for a while
   } else if (auto* e = std::get_if<wire::execute>(&m)) {
     cluster::for_each_mention(*e, [&](const object_id& id) { saw(c, id); });
     for (const wire::object_here& o : e->objects) saw_value(o);
@@ -358,20 +397,29 @@ inline void world::check_truth() {
   auto must = [&](const object_id& id) {
     if (!state_.exists(id)) fail("an object was freed that a session holds");
   };
+  std::int64_t lent = 0;
   for (const auto& [number, c] : clients_) {
+    lent += c.gpu;
+    for (const wire::to_agent& m : c.to_agent)
+      if (const auto* r = std::get_if<wire::repay>(&m);
+          r != nullptr && r->needs[0].resource == "gpu")
+        lent += r->needs[0].amount;
     for (const auto& [id, p] : c.refs)
       if (p.agent_knows) must(id);
     for (const wire::to_session& m : c.from_agent) {
       if (const auto* h = std::get_if<wire::here>(&m)) cluster::for_each_mention(*h, must);
       if (const auto* s = std::get_if<wire::sealed>(&m)) cluster::for_each_mention(*s, must);
       if (const auto* e = std::get_if<wire::execute>(&m)) cluster::for_each_mention(*e, must);
+      if (const auto* l = std::get_if<wire::lent>(&m)) lent += l->needs.at(0).amount;
     }
   }
+  if (lent > gpus) fail("more is lent than there is");
 }
 
 inline bool world::idle() const {
   for (const auto& [number, c] : clients_)
-    if (!c.to_agent.empty() || !c.from_agent.empty() || !c.running.empty() || !c.promised.empty())
+    if (!c.to_agent.empty() || !c.from_agent.empty() || !c.running.empty() || !c.promised.empty() ||
+        c.gpu != 0)
       return false;
   return pins_.empty() && workers_wanted_.empty();
 }
@@ -445,6 +493,7 @@ inline void world::quiesce() {
         c.to_agent.push_back(
             wire::fulfil{id, {.body = beamlet::error(errc::user_error), .contained = {}}});
       while (!c.running.empty()) finish(c, 0);
+      repay(c, c.gpu);
       deliver_to_agent(number, c);
       deliver_to_client(c);
     }
@@ -464,8 +513,8 @@ inline void world::quiesce() {
          " stored");
   if (left.waits + left.tasks + left.actors + left.names + left.lineage != 0)
     fail("calls are left");
-  if (ledger_.available(beamlet::resource::cpu) != ledger_.total(beamlet::resource::cpu))
-    fail("resources are left taken");
+  for (std::uint32_t r : {beamlet::resource::cpu, beamlet::resource::gpu})
+    if (ledger_.available(r) != ledger_.total(r)) fail("resources are left taken");
 }
 
 }  // namespace cluster_world

@@ -8,7 +8,7 @@ using cluster_world::world;
 
 TEST_CASE("in any order of events nothing held is freed and nothing is left at the end") {
   std::size_t answers = 0, executions = 0, deaths = 0, losses = 0, actors = 0, retries = 0,
-              told = 0;
+              told = 0, loans = 0;
   constexpr std::uint64_t worlds = seeds(3000);
   for (std::uint64_t seed = 1; seed <= worlds; ++seed) {
     world w(seed, {.calls_ahead_max = static_cast<std::size_t>(seed % 3)});
@@ -22,6 +22,7 @@ TEST_CASE("in any order of events nothing held is freed and nothing is left at t
     actors += w.actors_made;
     retries += w.retries;
     told += w.values_told;
+    loans += w.loans;
   }
   // The seeds do reach what this is about.
   CHECK(answers > 5 * worlds / 3);
@@ -31,6 +32,7 @@ TEST_CASE("in any order of events nothing held is freed and nothing is left at t
   CHECK(actors > worlds / 6);
   CHECK(retries > worlds / 6);
   CHECK(told > worlds / 3);
+  CHECK(loans > worlds / 3);
 }
 
 TEST_CASE("one seed gives the same actions every time") {

@@ -55,8 +55,8 @@ TEST_CASE("what fits may pass what does not") {
 
 TEST_CASE("more than there is cannot be waited for, and the error says how much") {
   world w({{resource::gpu, one_unit}});
-  CHECK(w.home->check_feasible({{resource::gpu, one_unit}}).has_value());
-  auto refused = w.home->check_feasible({{resource::gpu, 3 * one_unit}});
+  CHECK(w.home->check_feasible({{resource::gpu, one_unit}}, false).has_value());
+  auto refused = w.home->check_feasible({{resource::gpu, 3 * one_unit}}, false);
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code() == errc::infeasible);
   CHECK(refused.error().message().find("gpu") != std::string_view::npos);

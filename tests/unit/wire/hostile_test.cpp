@@ -128,9 +128,9 @@ TEST_CASE("each message read as every other kind is an error or a message") {
     for (int kind = 0; kind < 256; ++kind) {
       base::store_le(&encoded[4], static_cast<std::uint16_t>(kind));
       CAPTURE(kind);
-      if (kind < 1 || kind > 21) CHECK_FALSE(is_message<to_agent>(encoded));
+      if (kind < 1 || kind > 23) CHECK_FALSE(is_message<to_agent>(encoded));
       else is_message<to_agent>(encoded);
-      if (kind < 129 || kind > 144) CHECK_FALSE(is_message<to_session>(encoded));
+      if (kind < 129 || kind > 146) CHECK_FALSE(is_message<to_session>(encoded));
       else is_message<to_session>(encoded);
     }
   });

@@ -175,6 +175,7 @@ inline status whole_status() {
                  {id(24), object_state::actor, 0, 0, 0, {}},
                  {}};
   made.log = "/a folder/box.log";
+  made.resources = {{"cpu", 40'000, -10'000, 20'000}, {}};
   return made;
 }
 
@@ -219,11 +220,14 @@ inline std::vector<to_agent> to_agents() {
           look{top, 77},
           look{},
           collect{top},
-          lend_cpu{id(18), 9, true}};
+          lend_cpu{id(18), 9, true},
+          borrow{3, {{"gpu", 5000}, {"camera", 1}}, true},
+          borrow{},
+          repay{{{"gpu", 1}}}};
 }
 inline std::vector<to_session> to_sessions() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
-  return {welcome{top, 0xffffffff, 1, 65536},
+  return {welcome{top, 0xffffffff, 1, 65536, {{"cpu", 20'000}, {"gpu", 0}}},
           refused{3, failure(), true},
           sealed{id(1), errc::ok},
           sealed{id(2), error(static_cast<errc>(60000), static_cast<error_layer>(50000), -1)},
@@ -244,7 +248,10 @@ inline std::vector<to_session> to_sessions() {
           whole_status(),
           status{},
           traced{top, {whole_trace(), {}, whole_trace()}},
-          traced{}};
+          traced{},
+          lent{11, {{"gpu", 10'000}}},
+          lent{},
+          recall{{{"camera", 2}}}};
 }
 
 }  // namespace samples
