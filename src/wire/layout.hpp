@@ -64,7 +64,7 @@ struct table_layout {
 };
 
 /// More would need more room on the writer's stack.
-inline constexpr std::size_t table_fields_max = 16;
+inline constexpr std::size_t table_fields_max = 24;
 
 // -- what is wrong with a value
 

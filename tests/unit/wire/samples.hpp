@@ -57,10 +57,13 @@ auto members(const T& from) {
   } else if constexpr (count == 15) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
-  } else {
-    static_assert(count == 16, "take a struct of this many members apart here");
+  } else if constexpr (count == 16) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = from;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+  } else {
+    static_assert(count == 17, "take a struct of this many members apart here");
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = from;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
   }
 }
 
@@ -227,7 +230,7 @@ inline std::vector<to_agent> to_agents() {
 }
 inline std::vector<to_session> to_sessions() {
   constexpr auto top = std::numeric_limits<std::uint64_t>::max();
-  return {welcome{top, 0xffffffff, 1, 65536, {{"cpu", 20'000}, {"gpu", 0}}},
+  return {welcome{top, 0xffffffff, 1, 65536, 1048576, {{"cpu", 20'000}, {"gpu", 0}}},
           refused{3, failure(), true},
           sealed{id(1), errc::ok},
           sealed{id(2), error(static_cast<errc>(60000), static_cast<error_layer>(50000), -1)},
