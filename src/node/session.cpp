@@ -216,8 +216,17 @@ bool session::abandon(std::uint64_t ticket) {
 
 result<std::vector<arrived>> session::fetch(std::span<const object_id> objects,
                                             std::uint8_t urgency, base::time_ns timeout_ns) {
-  if (auto shown = books_->take_shown(objects)) return std::move(*shown);
-  base::time_ns until_ns = time_after(books_->now_ns(), timeout_ns);
+  base::time_ns now = books_->now_ns();
+  if (auto shown = books_->take_shown(objects)) {
+    // A thread that only does this may be the one that has to read, as it did while it waited.
+    if (now >= books_->looks_at_ns.load(std::memory_order_relaxed)) {
+      books_->looks_at_ns.store(now + session_books::between_looks_ns, std::memory_order_relaxed);
+      flush();
+      look();
+    }
+    return std::move(*shown);
+  }
+  base::time_ns until_ns = time_after(now, timeout_ns);
   auto box = std::make_shared<awaited<std::vector<arrived>>>();
   std::uint64_t ticket =
       require(objects, urgency, until_ns,

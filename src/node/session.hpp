@@ -167,8 +167,8 @@ class session final : public agent_messages {
                         base::time_ns deadline_ns, fetched then);
   /// True: `then` will not run. False: it has run, or is about to.
   bool abandon(std::uint64_t ticket);
-  /// The same for a caller that waits.   Blocks: until the deadline; makes no system call where it
-  /// need not ask.
+  /// The same for a caller that waits.   Blocks: until the deadline; where it need not ask it makes
+  /// no system call, but for a look at what has come every 10 ms.
   /// Errors: as require().
   result<std::vector<arrived>> fetch(std::span<const object_id> objects, std::uint8_t urgency,
                                      base::time_ns timeout_ns);

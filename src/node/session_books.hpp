@@ -38,6 +38,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
   static constexpr base::time_ns grace_ns = 100'000'000;
   /// Who waits looks after the backlog so often.
   static constexpr base::time_ns slice_ns = 50'000'000;
+  /// Who need not wait looks after what has come, and what is to be sent, so often.
+  static constexpr base::time_ns between_looks_ns = 10'000'000;
 
   struct segment {
     ports::mapped_memory memory;
@@ -135,6 +137,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void on(wire::status&&) {}  // nobody here asks for it
   void on(wire::traced&& m);
 
+  std::atomic<base::time_ns> looks_at_ns{0};
   std::atomic<std::uint64_t> told{0};  // the thread that hands over what came; 0: none
   const std::uint32_t generation = ports::fork_generation();
   std::mutex lock;
