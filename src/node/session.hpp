@@ -68,7 +68,7 @@ class session_host {
   virtual void on_sealed(const object_id& id, const error& why, std::optional<arrived> value) = 0;
   virtual void on_actor_ended(const object_id& actor, const error& why) = 0;
   /// What ran for this program in worker processes.
-  virtual void on_ran(std::vector<wire::trace> ran) { (void)ran; }
+  virtual void on_ran(const std::vector<wire::trace>& ran) { (void)ran; }
   /// Drop what can be dropped. The session has given back its unused leases already.
   virtual void on_pressure(std::uint64_t bytes) = 0;
   virtual void on_drain() = 0;

@@ -296,7 +296,7 @@ void session_books::on(wire::actor_ended&& m) { host->on_actor_ended(m.actor, m.
 void session_books::on(wire::drain&&) { host->on_drain(); }
 
 void session_books::on(wire::traced&& m) {
-  if (!m.ran.empty()) host->on_ran(std::move(m.ran));
+  if (!m.ran.empty()) host->on_ran(m.ran);
   std::unique_lock hold(lock);
   auto asked = answers_due.extract(m.ticket);
   hold.unlock();

@@ -85,7 +85,7 @@ class agent_engine final : public sched::engine,
   void on_sealed(const object_id& id, const error& why,
                  std::optional<node::arrived> value) override;
   void on_actor_ended(const object_id& actor, const error& why) override;
-  void on_ran(std::vector<wire::trace> ran) override;
+  void on_ran(const std::vector<wire::trace>& ran) override;
   void on_pressure(std::uint64_t bytes) override;
   void on_drain() override;
   void on_recall(std::vector<wire::need> needs) override;

@@ -45,7 +45,7 @@ std::vector<wire::trace> agent_engine::ran_here() {
   return {std::move(made)};
 }
 
-void agent_engine::on_ran(std::vector<wire::trace> ran) {
+void agent_engine::on_ran(const std::vector<wire::trace>& ran) {
   sched::context* here = sched::find_context(*home_);
   if (here == nullptr) return;
   for (const wire::trace& each : ran)
