@@ -73,7 +73,7 @@ class session_host {
   virtual void on_pressure(std::uint64_t bytes) = 0;
   virtual void on_drain() = 0;
   /// Repay so much, at once what is idle, the rest when it becomes so.
-  virtual void on_recall(std::vector<wire::need> needs) { (void)needs; }
+  virtual void on_recall(const std::vector<wire::need>& needs) { (void)needs; }
   /// The agent is gone: errc::agent_lost. All requests have been answered with it before. Not for
   /// one that is lost in `open`, which says so, and not for `close`.
   virtual void on_lost(const error& why) = 0;

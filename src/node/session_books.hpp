@@ -133,7 +133,7 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void on(wire::actor_ended&& m);
   void on(wire::drain&& m);
   void on(wire::lent&& m);
-  void on(wire::recall&& m) { host->on_recall(std::move(m.needs)); }
+  void on(wire::recall&& m) { host->on_recall(m.needs); }
   void on(wire::status&&) {}  // nobody here asks for it
   void on(wire::traced&& m);
 

@@ -88,7 +88,7 @@ class agent_engine final : public sched::engine,
   void on_ran(const std::vector<wire::trace>& ran) override;
   void on_pressure(std::uint64_t bytes) override;
   void on_drain() override;
-  void on_recall(std::vector<wire::need> needs) override;
+  void on_recall(const std::vector<wire::need>& needs) override;
   void on_lost(const error& why) override;
 
  private:

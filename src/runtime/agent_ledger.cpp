@@ -57,7 +57,7 @@ result<void> agent_engine::borrow_now(std::span<const quantity> wanted) {
   return session_->await_loan(named(wanted), loan_wait_ns);
 }
 
-void agent_engine::on_recall(std::vector<wire::need> needs) {
+void agent_engine::on_recall(const std::vector<wire::need>& needs) {
   telling inside;
   sched::recall(*home_, numbered(needs));
 }

@@ -158,7 +158,6 @@ void scheduler::lend_cpu(cell& x, bool lend) noexcept {
 }
 
 void lend_cpu_away(scheduler& home, cell& x, bool lent) noexcept {
-  if (!home.hosts_calls) return;
   cell_extra* extra = x.extra.load(std::memory_order_acquire);
   if (extra != nullptr && extra->came_in)
     home.outside.load(std::memory_order_acquire)->lend_cpu(x, lent);

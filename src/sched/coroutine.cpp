@@ -147,15 +147,16 @@ void end_attempt(scheduler& home, frame& f) noexcept {
 
 /// REQUIRES: the turn is ours.
 void run_root(context& here, coroutine_root& r) noexcept {
+  const bool hosts_calls = here.home().hosts_calls;
   do {
     bool ended;
-    lend_cpu_away(here.home(), *r.target, false);
+    if (hosts_calls) lend_cpu_away(here.home(), *r.target, false);
     {
       root_guard inside(here, r);
       ended = advance(r);
     }
     if (!ended) {
-      lend_cpu_away(here.home(), *r.target, true);
+      if (hosts_calls) lend_cpu_away(here.home(), *r.target, true);
       chaos::point(chaos::place::turn_before_leave);
       continue;
     }
@@ -250,7 +251,7 @@ outcome run_root_first(coroutine_root& r) noexcept {
     extra->root.store(&r, std::memory_order_release);
     r.since_ns = now_ns(here);
     list_root(home, r);
-    lend_cpu_away(home, target, true);
+    if (home.hosts_calls) lend_cpu_away(home, target, true);
     chaos::point(chaos::place::turn_before_leave);
     bool again = must_end(r);
     if (again || !r.turns.leave()) {  // woken already

@@ -91,6 +91,7 @@ void trade(scheduler& home) noexcept;
 result<void> take_for_life(scheduler& home, const std::vector<quantity>& needs);
 
 /// The same as lend_cpu of what came in, which its engine tells; nothing for others.
+/// REQUIRES: home.hosts_calls.
 void lend_cpu_away(scheduler& home, cell& x, bool lent) noexcept;
 void cancel_calls_of(actor_core& a) noexcept;
 
