@@ -48,11 +48,15 @@ void node_state::on(memory_short&&) {
   out_->push_back(kill_worker{.session = chosen, .for_memory = true});
 }
 
+bool node_state::is_busy_worker(std::uint32_t session) const {
+  auto at = sessions_.find(session);
+  return at != sessions_.end() && at->second.pool != 0 &&
+         !(at->second.running.empty() && at->second.serving.empty());
+}
+
 bool node_state::workers_run() const {
-  return std::any_of(sessions_.begin(), sessions_.end(), [](const auto& each) {
-    const session& s = each.second;
-    return s.pool != 0 && !(s.running.empty() && s.serving.empty());
-  });
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [this](const auto& each) { return is_busy_worker(each.first); });
 }
 
 // How long its next attempt has to wait.

@@ -61,7 +61,9 @@ class node_state {
     return at != sessions_.end() ? &at->second : nullptr;
   }
   node_id self() const { return self_; }
-  /// Whether a worker process has a call.   Cost: a walk over the sessions.
+  /// Whether it is a worker process that has a call.
+  bool is_busy_worker(std::uint32_t session) const;
+  /// Whether there is one.   Cost: a walk over the sessions.
   bool workers_run() const;
 
   /// For tests: recounts everything. Empty, or a sentence that says what is wrong.

@@ -109,8 +109,10 @@ void agent::advance() {
     step(cluster::tick{});
   }
   if (watch_ns_ <= now) watch_memory();
-  for (std::uint32_t late : segments_.take_late(now))
-    expel(late, node_error(errc::timeout, "a segment that is gone was not unmapped in time"));
+  // A worker process does not read while a call runs in it, which may take long.
+  for (std::uint32_t late : segments_.take_late(now, now + unmap_ns_max))
+    if (!state_.is_busy_worker(late))
+      expel(late, node_error(errc::timeout, "a segment that is gone was not unmapped in time"));
   for (auto& [number, m] : members_)
     if (m.runs != 0 && now >= m.told_ran_ns + runs_wait_ns) tell_ran(number, m, 0);
   do {

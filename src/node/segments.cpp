@@ -137,11 +137,11 @@ std::vector<store::segment_id> segments::take_ended() {
   return ended;
 }
 
-std::set<store::session_id> segments::take_late(base::time_ns now_ns) {
+std::set<store::session_id> segments::take_late(base::time_ns now_ns, base::time_ns again_ns) {
   std::set<store::session_id> found;
   for (auto& [id, s] : all_) {
     if (!s.ending || s.unmap_by_ns > now_ns) continue;
-    s.unmap_by_ns = base::never_ns;
+    s.unmap_by_ns = again_ns;
     found.insert(s.mapped_by.begin(), s.mapped_by.end());
   }
   return found;

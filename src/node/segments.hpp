@@ -70,8 +70,8 @@ class segments {
   void inherit(store::session_id session);
   /// Frees those whose end has begun and that nobody maps; their numbers, each once.
   std::vector<store::segment_id> take_ended();
-  /// Sessions that should have unmapped something by now, each once per segment.
-  std::set<store::session_id> take_late(base::time_ns now_ns);
+  /// Sessions that should have unmapped something by now; they have until `again_ns` then.
+  std::set<store::session_id> take_late(base::time_ns now_ns, base::time_ns again_ns);
   base::time_ns next_ns() const;
 
   std::uint64_t bytes_of(store::backing kind) const;

@@ -424,6 +424,43 @@ TEST_CASE(
   CHECK(b.complaint == "");
 }
 
+TEST_CASE("while a call runs in it a worker process need not unmap: nobody reads there") {
+  node::agent_options options = small_options();
+  options.cpus = 1;
+  options.store.memory_bytes = 2 * mib;
+  options.store.spill_bytes = 0;
+  box b(options);
+  auto writer = b.join(), other = b.join();
+  wire::call call;
+  call.task = writer->mint();
+  call.function = "long";
+  call.options.where = wire::isolation::process;
+  call.results.push_back(writer->mint());
+  b.say(*writer, wire::submit{call});
+  REQUIRE(b.wishes.size() == 1);
+  auto worker = b.open(b.wishes.front().pool);
+  b.settle();
+  b.clients().push_back(worker);
+  REQUIRE(worker->take<wire::execute>().has_value());
+  object_id id = writer->mint();
+  b.put(*writer, id, mib);
+  REQUIRE(place(b.get(*worker, id)) != nullptr);
+  worker->unmaps = false;
+  b.say(*worker, wire::unpin{{id}});
+  b.say(*worker, wire::release{.id = id, .mentions = 1});
+  b.say(*writer, wire::release{.id = id, .mentions = 0});
+  b.say(*other, wire::lease{.ticket = 1000, .size = mib});
+  b.pass(200'000'000'000);
+  CHECK(worker->connected);
+  b.say(*worker, wire::done{.task = call.task,
+                            .attempt = 0,
+                            .results = {{.body = wire::bytes(8), .contained = {}}}});
+  b.pass(70'000'000'000);
+  CHECK_FALSE(worker->connected);
+  CHECK(other->take<wire::leased>().has_value());
+  CHECK(b.complaint == "");
+}
+
 TEST_CASE("a segment that the system does not give is an error at the deadline") {
   node::agent_options options = small_options();
   options.store.memory_bytes = mib;  // all of it the agent's own
