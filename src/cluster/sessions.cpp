@@ -18,7 +18,8 @@ error end_of_process(const session_ended& e) {
   if (e.signal != 0) sentence += " by signal " + std::to_string(e.signal);
   if (!e.how.empty()) sentence += ": " + e.how;
   error_detail detail;
-  detail.message = e.out_of_memory ? e.how : std::move(sentence);
+  detail.message = std::move(sentence);
+  if (e.out_of_memory) detail.message = e.how;  // tells all
   return error(e.out_of_memory ? errc::no_memory : errc::worker_died, error_layer::cluster,
                std::move(detail), e.signal);
 }

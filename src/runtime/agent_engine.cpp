@@ -11,6 +11,7 @@
 #include "runtime/core.hpp"
 #include "sched/internal.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/wait.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -18,6 +19,7 @@ namespace detail {
 
 namespace {
 // How long a reader waits for bytes that are elsewhere.
+constexpr base::time_ns before_lending_ns = 1'000'000;  // most are here sooner
 constexpr base::time_ns fetch_wait_ns = 600'000'000'000;
 
 /// The session closes because the runtime stops.
@@ -223,7 +225,13 @@ result<sched::held_bytes> agent_engine::fetch(sched::cell& x) {
   record* r = record_of(*x.extra.load(std::memory_order_acquire));
   if (session_->forked()) return error(errc::forked, error_layer::runtime);
   if (r == nullptr) return error(errc::stopped, error_layer::runtime);  // another runtime's
-  auto came = session_->fetch({&r->id, 1}, 0, fetch_wait_ns);
+  auto came = session_->fetch({&r->id, 1}, 0, before_lending_ns);
+  if (!came.has_value() && came.error().code() == errc::timeout) {
+    // It has to come from the disk, or to be made again: that may need this call's cpu.
+    sched::lent_cpu lent(*sched::context_in(*home_));
+    lent.before_sleep();
+    came = session_->fetch({&r->id, 1}, 0, fetch_wait_ns);
+  }
   if (!came.has_value()) return unless_closed(std::move(came).error());
   node::arrived& value = came->front();
   if (value.why.code() == errc::ok) return value.bytes;

@@ -3,9 +3,14 @@
 #include <doctest/doctest.h>
 #include <beamlet/beamlet.hpp>
 
+#include <filesystem>
+#include <fstream>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/unit/ports/scratch_folder.hpp"
 
 namespace isolated_waits {
 
@@ -83,6 +88,37 @@ int through_an_actor(int a) {
 }
 BEAMLET_REMOTE(through_an_actor);
 
+constexpr int many = 2 << 20;  // 8 MiB of them
+
+std::vector<int> made(int value) { return std::vector<int>(many, value); }
+BEAMLET_REMOTE(made);
+
+int damage_files(const std::string& folder) {
+  int files = 0;
+  for (const auto& each : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!each.is_regular_file() || each.file_size() < many) continue;
+    std::fstream file(each.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file << std::string(many, '\0');
+    ++files;
+  }
+  return files;
+}
+/// The sum of what another call made, after it was spilled and its file was damaged.
+long long sum_of_damaged(std::string folder) {
+  auto rt = this_task::runtime();
+  auto all = rt.task(made).options({.max_retries = 3, .isolation = isolation::process}).remote(3);
+  if (!rt.wait(std::vector{all}).has_value()) return -1;
+  {
+    // Both together leave no room for it, but on disk.
+    auto one = tensor_builder<float>::make({3 << 20}, rt.memory());
+    auto two = tensor_builder<float>::make({3 << 20}, rt.memory());
+    if (!two.has_value() || damage_files(folder) == 0) return -2;
+  }
+  auto values = rt.get(all);
+  return values.has_value() ? std::accumulate(values->begin(), values->end(), 0LL) : -3;
+}
+BEAMLET_REMOTE(sum_of_damaged);
+
 runtime start() {
   auto rt = runtime::start({.workers = 1, .worker_processes_max = 8});
   REQUIRE(rt.has_value());
@@ -116,6 +152,16 @@ TEST_CASE("what waited has its cpu back: one box of one cpu still runs one task 
   for (int i = 0; i < 6; ++i) all.push_back(rt.task(below).options(apart).remote(2));
   for (ref<int>& each : all) CHECK(value_of(rt.get(each)) == 2);
   CHECK(value_of(rt.get(rt.task(leaf).options(apart).remote(1))) == 2);
+}
+
+TEST_CASE("who reads what has to be made again lends its cpu for that") {
+  scratch_folder folder;
+  auto rt = runtime::start({.workers = 1,
+                            .object_store_memory = std::uint64_t{32} << 20,
+                            .spill_folder = folder.path() + "/spill"});
+  REQUIRE(rt.has_value());
+  auto sum = rt->task(sum_of_damaged).options(apart).remote(folder.path());
+  CHECK(value_of(rt->get(sum)) == 3LL * many);
 }
 
 }  // namespace isolated_waits
