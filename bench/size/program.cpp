@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The program whose size, memory and start are compared, compiled twice: without WITH_BEAMLET it
-// uses what the comparison takes as given (given.cpp), with it the runtime's daily parts as well.
+// The program whose size, memory and start are compared: without WITH_BEAMLET it uses what the
+// comparison takes as given (given.cpp), with it the runtime's daily parts as well, and with
+// WITH_PROCESSES worker processes and the object store, too.
 // Called with `check`, `resident`, `start` or `idle`.
 
 #include <dirent.h>
@@ -86,10 +87,28 @@ bool use_beamlet() {
   return right && rt.stats().completed > 0 && !rt.dump().empty();
 }
 
+#ifdef WITH_PROCESSES
+BEAMLET_REMOTE(add);
+BEAMLET_REMOTE(beamlet::constructor<counter()>);
+BEAMLET_REMOTE(&counter::count);
+
+/// A task and an actor in worker processes, and a tensor in the object store.
+bool use_processes() {
+  auto rt = start();
+  auto three = rt.task(add).options({.isolation = beamlet::isolation::process}).remote(1, 2);
+  auto actor = rt.actor<counter>().options({.isolation = beamlet::isolation::process}).remote();
+  bool right = rt.get(actor.call(&counter::count, three)).value_or(0) == 3;
+  return right && beamlet::tensor_builder<float>::make({1000}, rt.memory()).has_value();
+}
+#endif
+
 #endif
 
 int measure(const std::string& what) {
 #ifdef WITH_BEAMLET
+#ifdef WITH_PROCESSES
+  if (what == "check" && !use_processes()) return 1;
+#endif
   if (what == "check") return use_beamlet() ? 0 : 1;
   const auto begin = std::chrono::steady_clock::now();
   auto rt = start();
@@ -111,6 +130,9 @@ int measure(const std::string& what) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef WITH_PROCESSES
+  if (auto code = beamlet::run_child(argc, argv)) return *code;
+#endif
   if (use_the_given() != 3) return 1;
   return measure(argc > 1 ? argv[1] : "check");
 }

@@ -22,6 +22,10 @@ int run_agent(const arguments& asked) {
   order.name = asked.box;
   order.memory_bytes = asked.memory_mib << 20;
   order.spill_folder = asked.spill_folder;
+  order.resources = asked.resources;
+  order.workers_max = asked.worker_processes;
+  order.memory_usage_threshold = asked.memory_usage_percent / 100.0;
+  order.strict_objects = asked.strict;
   order.spill_bytes = std::uint64_t{4} << 30;
   auto ready = [&] {
     std::printf("the agent of the box '%s' listens at %s/%s\n", order.name.c_str(),

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "beamlet/base/result.hpp"
 #include "wire/messages.hpp"
@@ -15,8 +17,12 @@ inline namespace BEAMLET_ABI {
 namespace cli {
 
 inline constexpr char usage[] =
-    "beamlet agent  [--box NAME] [--memory MIB] [--spill-folder DIR]\n"
-    "    runs the agent of a box, until SIGTERM or SIGINT\n"
+    "beamlet agent  [--box NAME] [--memory MIB] [--spill-folder DIR] [--strict]\n"
+    "               [--resource NAME=AMOUNT]... [--worker-processes N] [--memory-usage PERCENT]\n"
+    "    runs the agent of a box, until SIGTERM or SIGINT. --memory: of the objects; --strict: "
+    "each\n"
+    "    large one in memory that the system seals; --memory-usage: when more of the machine's\n"
+    "    memory is in use, worker processes are ended (95; 100: never)\n"
     "beamlet status [--box NAME] [--objects N] [--json]\n"
     "    what there is on a box: programs, worker processes, objects, memory\n"
     "The box is 'default' without a name. Boxes are found in $BEAMLET_RUNTIME_DIR, else in\n"
@@ -24,11 +30,17 @@ inline constexpr char usage[] =
 
 enum class command : std::uint8_t { help, agent, status };
 
+using resource_list = std::vector<std::pair<std::string, double>>;
+
 struct arguments {
   command what = command::help;
   std::string box = "default";
   std::uint64_t memory_mib = 1024;
   std::string spill_folder;
+  resource_list resources;
+  std::uint32_t worker_processes = 64;
+  std::uint32_t memory_usage_percent = 95;
+  bool strict = false;
   std::uint32_t objects = 20;  ///< to be listed
   bool json = false;
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <iterator>
+#include <string>
 #include <string_view>
 
 #include "cli/commands.hpp"
@@ -19,44 +22,97 @@ error wrong_argument(std::string_view argument, const char* what) {
 }
 
 template <class T>
-result<T> number(std::string_view option, std::string_view text, T most) {
+result<void> take_number(T& to, std::string_view option, std::string_view text, T most) {
   T value = 0;
   auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed == std::errc() && end == text.data() + text.size() && value > 0 && value <= most)
-    return value;
-  return wrong_argument(option, "takes a whole number above 0 that is not absurd");
+  const bool whole = failed == std::errc() && end == text.data() + text.size();
+  if (!whole || value <= 0 || value > most)
+    return wrong_argument(option, "takes a whole number above 0 that is not absurd");
+  to = value;
+  return {};
 }
+
+/// NAME=AMOUNT
+result<void> take_resource(resource_list& to, std::string_view option, std::string_view text) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  std::string_view amount = text.substr(std::min(equals + 1, text.size()));
+  double value = 0;
+  auto [end, failed] = std::from_chars(amount.data(), amount.data() + amount.size(), value);
+  if (equals == 0 || failed != std::errc() || end != amount.data() + amount.size() ||
+      !(value > 0 && value <= 1e9))
+    return wrong_argument(option, "takes NAME=AMOUNT, as camera=2");
+  to.emplace_back(text.substr(0, equals), value);
+  return {};
+}
+
+struct option {
+  std::string_view name;
+  command of;  ///< help: of all
+  bool has_value;
+  result<void> (*take)(arguments& all, std::string_view name, std::string_view value);
+};
+
+constexpr option options[] = {
+    {"--box", command::help, true,
+     [](arguments& all, std::string_view, std::string_view value) -> result<void> {
+       all.box = value;
+       return {};
+     }},
+    {"--memory", command::agent, true,
+     [](arguments& all, std::string_view name, std::string_view value) {
+       return take_number(all.memory_mib, name, value, std::uint64_t{1} << 30);
+     }},
+    {"--resource", command::agent, true,
+     [](arguments& all, std::string_view name, std::string_view value) {
+       return take_resource(all.resources, name, value);
+     }},
+    {"--worker-processes", command::agent, true,
+     [](arguments& all, std::string_view name, std::string_view value) {
+       return take_number(all.worker_processes, name, value, 1U << 16);
+     }},
+    {"--memory-usage", command::agent, true,
+     [](arguments& all, std::string_view name, std::string_view value) {
+       return take_number(all.memory_usage_percent, name, value, 100U);
+     }},
+    {"--spill-folder", command::agent, true,
+     [](arguments& all, std::string_view, std::string_view value) -> result<void> {
+       all.spill_folder = value;
+       return {};
+     }},
+    {"--strict", command::agent, false,
+     [](arguments& all, std::string_view, std::string_view) -> result<void> {
+       all.strict = true;
+       return {};
+     }},
+    {"--objects", command::status, true,
+     [](arguments& all, std::string_view name, std::string_view value) {
+       return take_number(all.objects, name, value, 1U << 30);
+     }},
+    {"--json", command::status, false,
+     [](arguments& all, std::string_view, std::string_view) -> result<void> {
+       all.json = true;
+       return {};
+     }},
+};
 
 }  // namespace
 
 result<arguments> parse(int argc, char** argv) {
   arguments all;
   if (argc < 2) return all;
-  std::string_view command = argv[1];
-  if (command == "agent") all.what = command::agent;
-  else if (command == "status") all.what = command::status;
-  else if (command == "help" || command == "--help" || command == "-h") return all;
-  else return wrong_argument(command, "is no command");
-  const bool is_agent = all.what == command::agent;
+  std::string_view asked = argv[1];
+  if (asked == "agent") all.what = command::agent;
+  else if (asked == "status") all.what = command::status;
+  else if (asked == "help" || asked == "--help" || asked == "-h") return all;
+  else return wrong_argument(asked, "is no command");
   for (int i = 2; i < argc; ++i) {
-    std::string_view option = argv[i];
-    if (option == "--json" && !is_agent) {
-      all.json = true;
-      continue;
-    }
-    bool known = option == "--box" || (is_agent ? option == "--memory" || option == "--spill-folder"
-                                                : option == "--objects");
-    if (!known) return wrong_argument(option, "is no option of this command");
-    if (++i == argc) return wrong_argument(option, "needs a value");
-    if (option == "--box") {
-      all.box = argv[i];
-    } else if (option == "--spill-folder") {
-      all.spill_folder = argv[i];
-    } else if (option == "--memory") {
-      BEAMLET_TRY(all.memory_mib, number<std::uint64_t>(option, argv[i], 1U << 30));
-    } else {
-      BEAMLET_TRY(all.objects, number<std::uint32_t>(option, argv[i], 1U << 30));
-    }
+    std::string_view name = argv[i];
+    const auto* found = std::find_if(std::begin(options), std::end(options), [&](const option& o) {
+      return o.name == name && (o.of == command::help || o.of == all.what);
+    });
+    if (found == std::end(options)) return wrong_argument(name, "is no option of this command");
+    if (found->has_value && ++i == argc) return wrong_argument(name, "needs a value");
+    BEAMLET_TRY_VOID(found->take(all, name, argv[i]));
   }
   return all;
 }

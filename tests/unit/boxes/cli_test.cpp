@@ -112,7 +112,8 @@ TEST_CASE("beamlet status names the boxes that there are when there is no such o
 }
 
 TEST_CASE("beamlet agent serves programs until it is asked to end") {
-  command agent({"agent", "--box", "served", "--memory", "64"});
+  command agent(
+      {"agent", "--box", "served", "--memory", "64", "--resource", "camera=2", "--strict"});
   std::string line = agent.line();
   CHECK(has(line, "'served' listens at "));
   {
@@ -122,6 +123,7 @@ TEST_CASE("beamlet agent serves programs until it is asked to end") {
     CHECK(boxes::who_serves(*rt).starts_with(std::to_string(agent.process->id()) + " "));
     auto text = run({"status", "--box", "served"}).second;
     CHECK(has(text, "of 64.0 MiB"));
+    CHECK(has(text, "camera"));
     CHECK_FALSE(has(text, "log: "));  // it writes to its terminal
   }
   auto [code, text] = run({"agent", "--box", "served"});
@@ -138,6 +140,9 @@ TEST_CASE("wrong arguments are named, with how to do it") {
                                                 {"status", "--box"},
                                                 {"status", "--objects", "many"},
                                                 {"agent", "--json"},
+                                                {"agent", "--resource", "camera"},
+                                                {"agent", "--resource", "=2"},
+                                                {"agent", "--memory-usage", "101"},
                                                 {"agent", "--memory", "0"}}) {
     auto [code, text] = run(wrong);
     CAPTURE(text);
