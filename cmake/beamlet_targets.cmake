@@ -36,7 +36,7 @@ else()
 endif()
 target_include_directories(beamlet_for_tests INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(beamlet_for_tests INTERFACE BEAMLET_TEST_SEEDS=${BEAMLET_TEST_SEEDS})
-target_compile_options(beamlet_for_tests INTERFACE ${BEAMLET_TEST_OPTIMIZATION})
+target_compile_options(beamlet_for_tests INTERFACE ${BEAMLET_TEST_FLAGS})
 target_link_libraries(beamlet_for_tests INTERFACE
   beamlet_for_programs beamlet_test_flags PkgConfig::LIBUV)
 
