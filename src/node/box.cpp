@@ -61,24 +61,14 @@ void send_answer(ports::local_socket& to, const error& why) {
   (void)send_whole(to, answer);  // where nobody waits any more there is nobody to tell
 }
 
+// What is said of no session is a share, as the programs are strangers to each other.
 agent_thread_options options_of(const box_order& order) {
   agent_thread_options made;
-  agent_options& agent = made.agent;
-  agent.cpus = ports::usable_cpus();
-  agent.resources = order.resources;
-  agent.store.memory_bytes = order.memory_bytes;
-  agent.store.shared_bytes = order.memory_bytes / 8;
-  agent.store.segment_bytes = std::min(agent.store.segment_bytes, order.memory_bytes / 8);
+  made.agent = agent_options_of(order);
+  made.agent.cpus = ports::usable_cpus();
   const std::uint64_t share = order.memory_bytes / box_session_share;
-  agent.store.session_lease_bytes =
-      order.session_lease_bytes != 0 ? order.session_lease_bytes : share;
-  agent.store.session_pinned_bytes =
-      order.session_pinned_bytes != 0 ? order.session_pinned_bytes : share;
-  if (!order.spill_folder.empty()) agent.store.spill_bytes = order.spill_bytes;
-  agent.spill_folder = order.spill_folder;
-  agent.limits.workers_max = order.workers_max;
-  if (order.strict_objects) agent.store.whole_from_bytes = strict_from_bytes;
-  agent.memory_usage_threshold = order.memory_usage_threshold;
+  if (order.session_lease_bytes == 0) made.agent.store.session_lease_bytes = share;
+  if (order.session_pinned_bytes == 0) made.agent.store.session_pinned_bytes = share;
   made.idle_end_ns = order.idle_ns;
   made.on_end = ports::send_end_signal;
   return made;
@@ -126,6 +116,22 @@ int be_agent() {
 }
 
 }  // namespace
+
+agent_options agent_options_of(const box_order& order) {
+  agent_options made;
+  made.resources = order.resources;
+  made.store.memory_bytes = order.memory_bytes;
+  made.store.shared_bytes = order.memory_bytes / 8;
+  made.store.segment_bytes = std::min(made.store.segment_bytes, order.memory_bytes / 8);
+  if (order.session_lease_bytes != 0) made.store.session_lease_bytes = order.session_lease_bytes;
+  if (order.session_pinned_bytes != 0) made.store.session_pinned_bytes = order.session_pinned_bytes;
+  if (!order.spill_folder.empty()) made.store.spill_bytes = order.spill_bytes;
+  made.spill_folder = order.spill_folder;
+  made.limits.workers_max = order.workers_max;
+  if (order.strict_objects) made.store.whole_from_bytes = strict_from_bytes;
+  made.memory_usage_threshold = order.memory_usage_threshold;
+  return made;
+}
 
 std::string box_folder() {
   const char* own = std::getenv("BEAMLET_RUNTIME_DIR");

@@ -20,6 +20,7 @@
 #include "beamlet/base/log.hpp"
 #include "beamlet/base/result.hpp"
 #include "beamlet/base/time.hpp"
+#include "node/agent.hpp"
 #include "node/agent_limits.hpp"
 #include "node/child.hpp"
 #include "node/link.hpp"
@@ -53,6 +54,9 @@ struct box_order {
                  idle_ns, memory_usage_threshold, session_lease_bytes, session_pinned_bytes,
                  strict_objects);
 };
+
+/// The agent that keeps to the limits in `order`, of a box or of one program.
+agent_options agent_options_of(const box_order& order);
 
 /// Where the sockets of this user's boxes are: $BEAMLET_RUNTIME_DIR, else $XDG_RUNTIME_DIR/beamlet,
 /// else a folder in /tmp that has the user's number in its name.

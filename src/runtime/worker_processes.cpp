@@ -30,24 +30,37 @@ constexpr base::time_ns open_wait_ns = 10'000'000'000;
 constexpr base::time_ns look_ns = 20'000;             // about as long as a thread takes to be woken
 constexpr std::size_t worker_timeline_events = 1024;  // kept until they are told, with each result
 
+/// The agent is not where this program is.
+std::string absolute_path(const std::string& path) {
+  std::error_code failed;
+  auto made = std::filesystem::absolute(path, failed);
+  return failed ? path : made.string();
+}
+
+node::box_order box_order_of(const runtime_options& o) {
+  node::box_order made;
+  made.folder = absolute_path(node::box_folder());
+  made.name = o.box;
+  made.resources = o.resources;
+  made.memory_bytes = o.object_store_memory;
+  if (!o.spill_folder.empty()) made.spill_folder = absolute_path(o.spill_folder);
+  made.spill_bytes = o.spill_bytes_max;
+  made.workers_max = o.worker_processes_max;
+  made.strict_objects = o.strict_objects;
+  made.memory_usage_threshold = o.memory_usage_threshold;
+  made.session_lease_bytes = o.session_lease_bytes;
+  made.session_pinned_bytes = o.session_pinned_bytes;
+  made.idle_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, o.box_idle.count()));
+  return made;
+}
+
 node::agent_thread_options agent_options_of(sched::scheduler& home, const runtime_options& o) {
   node::agent_thread_options made;
-  node::agent_options& agent = made.agent;
-  agent.node = home.port->random_seed() | 1;
-  agent.cpus = std::max(1u, home.workers_wanted);
-  agent.resources = o.resources;
-  agent.store.memory_bytes = o.object_store_memory;
-  agent.store.shared_bytes = o.object_store_memory / 8;
-  agent.store.segment_bytes = std::min(agent.store.segment_bytes, o.object_store_memory / 8);
-  if (!o.spill_folder.empty()) agent.store.spill_bytes = o.spill_bytes_max;
-  agent.spill_folder = o.spill_folder;
-  agent.limits.workers_max = o.worker_processes_max;
-  if (o.strict_objects) agent.store.whole_from_bytes = node::strict_from_bytes;
-  agent.memory_usage_threshold = o.memory_usage_threshold;
-  if (o.session_lease_bytes != 0) agent.store.session_lease_bytes = o.session_lease_bytes;
-  if (o.session_pinned_bytes != 0) agent.store.session_pinned_bytes = o.session_pinned_bytes;
-  agent.log = o.log;
-  agent.log_level = o.log_level;
+  made.agent = node::agent_options_of(box_order_of(o));
+  made.agent.node = home.port->random_seed() | 1;
+  made.agent.cpus = std::max(1u, home.workers_wanted);
+  made.agent.log = o.log;
+  made.agent.log_level = o.log_level;
   return made;
 }
 
@@ -79,30 +92,6 @@ result<void> start_agent(runtime_core& core) {
   core.agent = engine;
   home.outside.store(engine.get(), std::memory_order_release);
   return {};
-}
-
-/// The agent is not where this program is.
-std::string absolute_path(const std::string& path) {
-  std::error_code failed;
-  auto made = std::filesystem::absolute(path, failed);
-  return failed ? path : made.string();
-}
-
-node::box_order box_order_of(const runtime_options& o) {
-  node::box_order made;
-  made.folder = absolute_path(node::box_folder());
-  made.name = o.box;
-  made.resources = o.resources;
-  made.memory_bytes = o.object_store_memory;
-  if (!o.spill_folder.empty()) made.spill_folder = absolute_path(o.spill_folder);
-  made.spill_bytes = o.spill_bytes_max;
-  made.workers_max = o.worker_processes_max;
-  made.strict_objects = o.strict_objects;
-  made.memory_usage_threshold = o.memory_usage_threshold;
-  made.session_lease_bytes = o.session_lease_bytes;
-  made.session_pinned_bytes = o.session_pinned_bytes;
-  made.idle_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, o.box_idle.count()));
-  return made;
 }
 
 result<void> attach_once(runtime_core& core, const node::box_order& box) {
