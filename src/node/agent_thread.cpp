@@ -22,8 +22,6 @@ namespace node {
 
 namespace {
 constexpr base::time_ns look_ns = 20'000;  // about as long as a thread takes to be woken
-}  // namespace
-namespace {
 
 error agent_stopped() { return error(errc::stopped, error_layer::node); }
 
