@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "box.hpp"
 
+namespace actors_test {
+
 using namespace cluster_box;
 
-namespace {
 wire::call creation(box& b, std::int32_t restarts = 0) {
   wire::call c = b.call(1, 10);
   c.kind = wire::call_kind::create_actor;
@@ -33,7 +34,6 @@ std::vector<std::uint64_t> delivered(const box& b, std::uint32_t session) {
   return all;
 }
 using numbers = std::vector<std::uint64_t>;
-}  // namespace
 
 TEST_CASE("calls of one caller reach the actor in order, however they come") {
   box b;
@@ -227,3 +227,5 @@ TEST_CASE("an actor in a worker process has it for itself and leaves no cpu take
   b.say(1, wire::end_actor{b.id(1, 5), true});
   CHECK(b.did<cluster::kill_worker>().size() == 1);
 }
+
+}  // namespace actors_test

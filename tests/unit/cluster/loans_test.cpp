@@ -2,9 +2,10 @@
 // What programs borrow for themselves.
 #include "box.hpp"
 
+namespace loans_test {
+
 using namespace cluster_box;
 
-namespace {
 constexpr std::int64_t one = beamlet::amount_per_unit;
 
 // A box with two gpus.
@@ -24,7 +25,6 @@ struct gpu_box : box {
     return all;
   }
 };
-}  // namespace
 
 TEST_CASE("a program borrows what is there, and what it repays is there for others") {
   gpu_box b;
@@ -127,3 +127,5 @@ TEST_CASE("a session that asks for too much at a time is refused") {
     b.say(1, wire::borrow{.ticket = ticket, .needs = {{"cpu", 3 * one}}});
   CHECK(b.told<wire::refused>(1).at(0).why == errc::queue_full);
 }
+
+}  // namespace loans_test

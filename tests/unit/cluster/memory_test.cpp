@@ -2,9 +2,10 @@
 // Who ends when memory is short, and when it begins again.
 #include "box.hpp"
 
+namespace memory_test {
+
 using namespace cluster_box;
 
-namespace {
 constexpr std::uint64_t second = 1'000'000'000;
 
 /// Submitted by session 1 and run by `worker`, a process of its own.
@@ -45,7 +46,6 @@ void end_for_memory(box& b, std::uint32_t worker) {
   b.step(cluster::session_ended{
       .session = worker, .signal = 9, .how = "no memory was left", .out_of_memory = true});
 }
-}  // namespace
 
 TEST_CASE("short memory ends the newest call that can be tried again, and then the next one") {
   box b;
@@ -139,3 +139,5 @@ TEST_CASE("worker processes without a call are asked to end when memory is short
   CHECK(b.told<wire::drain>(2).size() == 1);
   start(b, 3, 30, 0);
 }
+
+}  // namespace memory_test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "box.hpp"
 
+namespace objects_test {
+
 using namespace cluster_box;
 
 TEST_CASE("an object lives as long as its session holds it and is dropped after") {
@@ -195,3 +197,5 @@ TEST_CASE("kinds of worker processes are bounded") {
   CHECK(b.told<wire::sealed>(1)[0].why.message().find("limits::pools_max") !=
         std::string_view::npos);
 }
+
+}  // namespace objects_test

@@ -2,9 +2,10 @@
 // Who has what of a box's resources.
 #include "box.hpp"
 
+namespace resources_test {
+
 using namespace cluster_box;
 
-namespace {
 constexpr std::int64_t one = beamlet::amount_per_unit;
 
 std::int64_t free_cpu(const box& b) { return b.ledger.available(beamlet::resource::cpu); }
@@ -41,7 +42,6 @@ std::size_t executed(const box& b, std::uint32_t session) {
 void waits(box& b, std::uint32_t session, const wire::call& c, bool lent) {
   b.say(session, wire::lend_cpu{.task = c.task, .attempt = 0, .lent = lent});
 }
-}  // namespace
 
 TEST_CASE("a call that waits lends its cpu, and has it back at once when it goes on") {
   box b;
@@ -250,3 +250,5 @@ TEST_CASE("calls that wait do not use up the processes for those that they wait 
   REQUIRE(executed(b, 3) == 1);
   CHECK(b.told<wire::execute>(3)[0].what.task == inner.task);
 }
+
+}  // namespace resources_test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "box.hpp"
 
+namespace tasks_test {
+
 using namespace cluster_box;
 
 TEST_CASE("a call runs when its arguments are ready and its result reaches the submitter") {
@@ -211,3 +213,5 @@ TEST_CASE("what a program submitted and nobody shares goes with it") {
   b.done(2, shared, inline_value());
   CHECK(b.told<wire::sealed>(2).size() == 1);
 }
+
+}  // namespace tasks_test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "box.hpp"
 
+namespace waits_test {
+
 using namespace cluster_box;
 
 TEST_CASE("a require is answered once, when all are sealed and pinned together") {
@@ -139,3 +141,5 @@ TEST_CASE("news of a stored value or a failure brings no value") {
   CHECK(b.told<wire::sealed>(2)[0].why == errc::user_error);
   CHECK_FALSE(b.told<wire::sealed>(2)[0].has_value);
 }
+
+}  // namespace waits_test

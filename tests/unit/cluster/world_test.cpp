@@ -4,6 +4,8 @@
 #include "tests/unit/seeds.hpp"
 #include "world_steps.hpp"
 
+namespace world_test {
+
 using cluster_world::world;
 
 TEST_CASE("in any order of events nothing held is freed and nothing is left at the end") {
@@ -46,3 +48,5 @@ TEST_CASE("one seed gives the same actions every time") {
     CHECK(first.trace != other.trace);
   }
 }
+
+}  // namespace world_test

@@ -4,7 +4,8 @@
 
 #include "agent_box.hpp"
 
-namespace {
+namespace agent_index_test {
+
 using namespace agent_test;
 
 /// A writer with an object that a reader holds and was given once, so that it is in the index.
@@ -41,7 +42,6 @@ struct shown_box {
   object_id id;
   wire::extent where;
 };
-}  // namespace
 
 TEST_CASE("what a session was given once it reads again without a message") {
   shown_box s;
@@ -217,3 +217,5 @@ TEST_CASE("scribbles over its pin page: it has those pins, and nobody else is ha
   CHECK(b.agent->look().store.pinned == 0);
   CHECK(b.complaint == "");
 }
+
+}  // namespace agent_index_test

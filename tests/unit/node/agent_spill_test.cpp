@@ -6,7 +6,8 @@
 
 #include "agent_box.hpp"
 
-namespace {
+namespace agent_spill_test {
+
 using namespace agent_test;
 
 /// Files of a folder on the simulated disk.
@@ -56,7 +57,6 @@ std::string own_folder(box& b) {
     if (each.folder && each.name.starts_with("beamlet-")) return each.name;
   return {};
 }
-}  // namespace
 
 TEST_CASE("objects go to disk when memory is short and come back with their bytes") {
   box b;
@@ -255,3 +255,5 @@ TEST_CASE("a read-only spill folder is named with its remedy, and nothing in mem
   CHECK(b.agent->look().store.spilled > 0);
   CHECK(b.complaint == "");
 }
+
+}  // namespace agent_spill_test

@@ -5,7 +5,8 @@
 #include "tests/unit/node/agent_box.hpp"
 #include "wire/limits.hpp"
 
-namespace {
+namespace agent_status_test {
+
 using namespace agent_test;
 
 wire::status look_at(box& b, client& by, std::uint32_t objects_max = 100) {
@@ -163,4 +164,4 @@ TEST_CASE("nobody is told anything before hello") {
   CHECK_FALSE(made->connected);
 }
 
-}  // namespace
+}  // namespace agent_status_test

@@ -7,7 +7,8 @@
 
 #include "../ports/scratch_folder.hpp"
 
-namespace {
+namespace agent_test {
+
 using namespace agent_test;
 
 /// Of a store from which everything has gone but segments.
@@ -32,7 +33,6 @@ void submit_isolated(box& b, client& program) {
   b.say(program, wire::submit{call});
   REQUIRE(b.wishes.size() == 1);
 }
-}  // namespace
 
 TEST_CASE("a session that says hello is welcomed") {
   box b;
@@ -493,3 +493,5 @@ TEST_CASE("segments in files stand in where memory is short") {
   REQUIRE(place(object) != nullptr);
   CHECK(reader->reads_as(id, *place(object)));
 }
+
+}  // namespace agent_test

@@ -29,8 +29,9 @@
 #include "tests/unit/ports/scratch_folder.hpp"
 #include "wire/encoding.hpp"
 
+namespace agent_thread_test {
+
 // Worker processes are child_test.cpp's `child_program`.
-namespace {
 using namespace beamlet;
 using node::agent_thread;
 
@@ -318,4 +319,5 @@ TEST_CASE("sessions come and go on four threads") {
   };
   running a(live), b(live), c(live), d(live);
 }
-}  // namespace
+
+}  // namespace agent_thread_test

@@ -6,7 +6,8 @@
 #include "tests/unit/node/agent_box.hpp"
 #include "wire/limits.hpp"
 
-namespace {
+namespace agent_traces_test {
+
 using namespace agent_test;
 
 constexpr std::uint64_t long_ago = 60'000'000'000;
@@ -161,4 +162,4 @@ TEST_CASE("what is kept for a program that does not ask stays small, and goes wi
   CHECK(b.complaint == "");
 }
 
-}  // namespace
+}  // namespace agent_traces_test

@@ -5,10 +5,10 @@
 #include "agent_world.hpp"
 #include "tests/unit/seeds.hpp"
 
-namespace {
+namespace agent_world_test {
+
 using namespace agent_test;
 constexpr std::uint64_t worlds = seeds(200);
-}  // namespace
 
 TEST_CASE("random sessions read right bytes only, and leave nothing") {
   std::size_t reads = 0, silent_reads = 0, deaths = 0, executions = 0, errors = 0, spilling = 0;
@@ -25,8 +25,8 @@ TEST_CASE("random sessions read right bytes only, and leave nothing") {
     spilling += w.spilled > 0;
   }
   // That it went where it was meant to go.
-  CHECK(reads > 50 * worlds);
-  CHECK(silent_reads > 10 * worlds);
+  CHECK(reads > 30 * worlds);
+  CHECK(silent_reads > 5 * worlds);
   CHECK(deaths > worlds * 5 / 2);
   CHECK(executions > 25 * worlds);
   CHECK(errors > worlds * 5 / 2);
@@ -43,3 +43,5 @@ TEST_CASE("the same seed makes the same run") {
     CHECK(first.reads == second.reads);
   }
 }
+
+}  // namespace agent_world_test

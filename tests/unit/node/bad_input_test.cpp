@@ -8,7 +8,8 @@
 #include "../ports/scratch_folder.hpp"
 #include "agent_box.hpp"
 
-namespace {
+namespace bad_input_test {
+
 using namespace agent_test;
 
 bool mentions(const error& why, std::string_view text) {
@@ -39,7 +40,6 @@ struct neighbour {
   std::shared_ptr<client> session;
   object_id first;
 };
-}  // namespace
 
 TEST_CASE("maps wrongly: who says so of another's segment, or of none, changes nothing") {
   box b;
@@ -184,3 +184,5 @@ TEST_CASE("two versions of one binary: a program runs no calls of one with other
   CHECK_FALSE(old_one->take<wire::execute>().has_value());
   good.expect_unharmed();
 }
+
+}  // namespace bad_input_test

@@ -9,7 +9,8 @@
 #include "node/box_log.hpp"
 #include "tests/unit/ports/scratch_folder.hpp"
 
-namespace {
+namespace box_log_test {
+
 using namespace beamlet;
 
 std::string log_text(const std::string& file) {
@@ -62,4 +63,4 @@ TEST_CASE("a log that cannot be opened says so") {
   log.say(log_level::info, "is dropped");
 }
 
-}  // namespace
+}  // namespace box_log_test

@@ -11,13 +11,13 @@
 #include "base/rng.hpp"
 #include "node/carver.hpp"
 
-namespace {
+namespace carver_test {
+
 using beamlet::errc;
 using beamlet::node::carver;
 using beamlet::wire::extent;
 
 constexpr std::uint64_t kib = 1024, mib = 1024 * kib;
-}  // namespace
 
 TEST_CASE("a block starts on a line, and on a page from 64 KiB on") {
   carver c;
@@ -213,3 +213,5 @@ TEST_CASE("blocks never overlap, whatever is built, published, returned and give
     if (step % 50 == 0) REQUIRE(c.audit() == "");
   }
 }
+
+}  // namespace carver_test

@@ -19,9 +19,10 @@
 #include "tests/unit/node/ends.hpp"
 #include "tests/unit/ports/uv_worlds.hpp"
 
+namespace child_test {
+
 // -- what this program does as somebody's child: never a test
 
-namespace {
 using namespace beamlet;
 using node::child_role;
 using node::spawn_child;
@@ -210,4 +211,5 @@ TEST_CASE("a program that somebody else started with an agent's arguments does n
   REQUIRE(made.has_value());
   CHECK(made->wait().status == connection_failed);
 }
-}  // namespace
+
+}  // namespace child_test

@@ -12,7 +12,8 @@
 #include "tests/unit/ports/running.hpp"
 #include "tests/unit/ports/uv_worlds.hpp"
 
-namespace {
+namespace local_link_test {
+
 using namespace ends;
 using node::local_channel;
 using ports::forever;
@@ -167,4 +168,5 @@ TEST_CASE("four threads send to an agent, each in its order, while it answers an
   }
   CHECK(answered <= threads * each);
 }
-}  // namespace
+
+}  // namespace local_link_test

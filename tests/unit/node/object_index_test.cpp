@@ -13,7 +13,8 @@
 
 #include "node/index_reader.hpp"
 
-namespace {
+namespace object_index_test {
+
 namespace node = beamlet::node;
 namespace ports = beamlet::ports;
 namespace wire = beamlet::wire;
@@ -68,7 +69,6 @@ std::vector<object_id> crowd(std::size_t count) {
     if (node::index_key(id_of(n)).first_entry() == first) all.push_back(id_of(n));
   return all;
 }
-}  // namespace
 
 TEST_CASE("an object that is shown is found by who knows its id, guard and all") {
   node::object_index index(1 << 20);
@@ -282,3 +282,5 @@ TEST_CASE("threads that read silently never see memory that is used for somethin
   CHECK(wrong == 0);
   CHECK(given_back[3] == owed[3]);
 }
+
+}  // namespace object_index_test

@@ -18,9 +18,10 @@
 #include "ports/threads.hpp"
 #include "session_box.hpp"
 
+namespace session_agent_test {
+
 using namespace session_box;
 
-namespace {
 constexpr std::uint64_t mib = std::uint64_t{1} << 20, very_long = 600 * second;
 
 /// An agent's thread with room for three segments of 8 MiB, and two sessions of it.
@@ -117,7 +118,6 @@ struct real_box {
   recorder first, second_host;
   node::session one, two;
 };
-}  // namespace
 
 TEST_CASE("what one session puts the other reads, and nothing is left when both let go") {
   real_box b;
@@ -340,3 +340,5 @@ TEST_CASE("in a fork a value is dropped though a thread was inside the session")
   CHECK(!b.session.forked());
   drop(values);
 }
+
+}  // namespace session_agent_test

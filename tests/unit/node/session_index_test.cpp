@@ -5,9 +5,10 @@
 #include "node/object_index.hpp"
 #include "session_box.hpp"
 
+namespace session_index_test {
+
 using namespace session_box;
 
-namespace {
 struct indexed_box : box {
   indexed_box() {
     open();
@@ -35,7 +36,6 @@ struct indexed_box : box {
 
   node::object_index index{1 << 20};
 };
-}  // namespace
 
 TEST_CASE("what is shown is read without a message by a session that holds it") {
   indexed_box b;
@@ -128,3 +128,5 @@ TEST_CASE("after the agent is lost nothing is read without it") {
   drop(got);
   CHECK(b.index.of(3).count == 0);
 }
+
+}  // namespace session_index_test

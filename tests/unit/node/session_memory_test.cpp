@@ -4,9 +4,10 @@
 
 #include "session_box.hpp"
 
+namespace session_memory_test {
+
 using namespace session_box;
 
-namespace {
 constexpr std::uint64_t kib = 1024, mib = 1024 * kib;
 
 /// The first that asks for memory gets all of its segment.
@@ -23,7 +24,6 @@ void check_lost(const box& b) {
   CHECK(b.host.lost[0].code() == errc::agent_lost);
   CHECK(b.host.lost[0].cause().find("nonsense") != std::string_view::npos);
 }
-}  // namespace
 
 TEST_CASE("the session says when it has mapped its own segment, and not for others'") {
   box b;
@@ -362,3 +362,5 @@ TEST_CASE("descriptor reuse: a segment that comes by the number of an earlier on
   CHECK(both[1].bytes.data[99] == std::byte{2});
   drop(both);
 }
+
+}  // namespace session_memory_test

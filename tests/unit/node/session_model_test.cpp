@@ -10,9 +10,10 @@
 #include "base/rng.hpp"
 #include "session_box.hpp"
 
+namespace session_model_test {
+
 using namespace session_box;
 
-namespace {
 constexpr std::uint64_t segment_bytes = std::uint64_t{4} << 20;
 
 /// Holders, pins and leases of one session. What it says must fit the books; what it lets go of is
@@ -229,7 +230,6 @@ struct program {
   std::vector<arrived> values;
   std::size_t heard = 0, asked = 0, answered = 0;
 };
-}  // namespace
 
 TEST_CASE("whatever crosses, the agent frees nothing that is held and keeps nothing that is not") {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
@@ -339,3 +339,5 @@ TEST_CASE("threads share a session while its agent answers and at last goes away
   CHECK(answers == asked);
   CHECK(b.host.lost.size() == 1);
 }
+
+}  // namespace session_model_test

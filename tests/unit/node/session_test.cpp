@@ -4,6 +4,8 @@
 
 #include "session_box.hpp"
 
+namespace session_test {
+
 using namespace session_box;
 
 TEST_CASE("a session says hello and is open when the welcome has come") {
@@ -468,3 +470,5 @@ TEST_CASE("closing says bye, answers what waits, and values stay readable after 
   CHECK(kept[0].bytes.data[0] == std::byte{9});
   drop(kept);
 }
+
+}  // namespace session_test

@@ -14,7 +14,8 @@
 #include "tests/unit/ports/uv_worlds.hpp"
 #include "wire/encoding.hpp"
 
-namespace {
+namespace socket_link_test {
+
 using namespace ends;
 using node::link_limits;
 using node::socket_agent_link;
@@ -338,4 +339,5 @@ TEST_CASE("sends from four threads all arrive, each thread's in order") {
   over = true;
   loop->wake();
 }
-}  // namespace
+
+}  // namespace socket_link_test

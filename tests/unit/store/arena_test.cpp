@@ -9,7 +9,8 @@
 
 #include "base/rng.hpp"
 
-namespace {
+namespace arena_test {
+
 using beamlet::store::arena;
 
 struct piece {
@@ -20,7 +21,6 @@ std::uint64_t random_size(beamlet::base::rng& random) {
   std::uint64_t size = std::uint64_t{1} << random.below(18);
   return size + random.below(static_cast<std::uint32_t>(size));
 }
-}  // namespace
 
 TEST_CASE("payloads are aligned, never overlap, and all memory comes back") {
   constexpr std::uint64_t arena_bytes = 4 << 20;
@@ -74,3 +74,5 @@ TEST_CASE("an arena that was given nothing gives nothing until it is given pages
   a.pages().free(16, 2);
   CHECK(a.allocate(8192) == 16 * 4096);
 }
+
+}  // namespace arena_test

@@ -7,7 +7,8 @@
 #include "base/rng.hpp"
 #include "tests/unit/seeds.hpp"
 
-namespace {
+namespace model_test {
+
 std::string run_model(std::uint64_t seed, unsigned faults, const store_test::st::options& options,
                       std::uint64_t* trace = nullptr) {
   beamlet::base::rng random(seed);
@@ -18,7 +19,6 @@ std::string run_model(std::uint64_t seed, unsigned faults, const store_test::st:
   if (trace != nullptr) *trace = m.trace();
   return m.complaint();
 }
-}  // namespace
 
 TEST_CASE("random commands leave the store as the model says") {
   for (std::uint64_t seed = 1; seed <= seeds(300); ++seed) {
@@ -51,3 +51,5 @@ TEST_CASE("the same commands give the same actions") {
     CHECK(first == second);
   }
 }
+
+}  // namespace model_test

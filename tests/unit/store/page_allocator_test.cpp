@@ -9,7 +9,8 @@
 
 #include "base/rng.hpp"
 
-namespace {
+namespace page_allocator_test {
+
 using beamlet::store::page_allocator;
 
 std::uint32_t longest_free(const std::vector<char>& used) {
@@ -46,7 +47,6 @@ void run_against_map(std::uint64_t seed, std::uint32_t pages, std::uint32_t long
     REQUIRE(a.free_pages() == static_cast<std::uint32_t>(std::count(used.begin(), used.end(), 0)));
   }
 }
-}  // namespace
 
 TEST_CASE("pages are given out exactly while a run of that length is free") {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
@@ -76,3 +76,5 @@ TEST_CASE("the smallest run that fits is cut") {
   CHECK(a.allocate(7) == 30);
   CHECK(a.allocate(11) == 50);
 }
+
+}  // namespace page_allocator_test

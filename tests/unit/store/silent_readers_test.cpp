@@ -6,7 +6,8 @@
 
 #include "tests/unit/store/box.hpp"
 
-namespace {
+namespace silent_readers_test {
+
 using namespace store_test;
 
 constexpr std::uint64_t kib = 1024;
@@ -57,7 +58,6 @@ struct fixture {
   box b;
   std::uint64_t ticket = 0;
 };
-}  // namespace
 
 TEST_CASE("who reads an object silently when it is dropped has pins, and it goes with the last") {
   fixture f;
@@ -124,3 +124,5 @@ TEST_CASE("a session that has ended gets no pins of what it read silently") {
   CHECK(f.b.s.used().objects == 0);
   CHECK(f.audit() == "");
 }
+
+}  // namespace silent_readers_test

@@ -9,12 +9,12 @@
 #include "beamlet/base/bytes.hpp"
 #include "store/crc32c.hpp"
 
-namespace {
+namespace spill_record_test {
+
 namespace st = beamlet::store;
 using beamlet::base::bytes_of;
 
 const beamlet::object_id spilled_id{1, 2, 3, 4, 5};
-}  // namespace
 
 TEST_CASE("the checksum is CRC32C") {
   // RFC 3720, B.4, and the usual check value.
@@ -64,3 +64,5 @@ TEST_CASE("another object's record is refused") {
   CHECK(st::check_spill_record(other, st::make_spill_head(spilled_id, payload), payload).error() ==
         beamlet::errc::malformed);
 }
+
+}  // namespace spill_record_test

@@ -8,7 +8,8 @@
 
 #include "tests/unit/store/box.hpp"
 
-namespace {
+namespace store_cases {
+
 using namespace store_test;
 using beamlet::errc;
 
@@ -72,7 +73,6 @@ st::options with_disk() {
   o.spill_batch_bytes_min = 64 * kib, o.spill_batch_bytes_max = 256 * kib;
   return o;
 }
-}  // namespace
 
 TEST_CASE("a lease is whole pages of a segment that only its session writes") {
   fixture f;
@@ -481,3 +481,5 @@ TEST_CASE(
   CHECK(f.complaint == "");
   CHECK(f.s.audit() == "");
 }
+
+}  // namespace store_cases

@@ -4,7 +4,8 @@
 
 #include "tests/unit/store/box.hpp"
 
-namespace {
+namespace traps_test {
+
 using namespace store_test;
 using beamlet::errc;
 
@@ -47,7 +48,6 @@ struct trap_box : box {
     return take(p);
   }
 };
-}  // namespace
 
 TEST_CASE("unsealed leak: what a dead session built and never published comes back") {
   trap_box b;
@@ -244,3 +244,5 @@ TEST_CASE("a request without a deadline does not wait for ever") {
   CHECK(f.ticket == 7);
   CHECK(f.why.code() == errc::timeout);
 }
+
+}  // namespace traps_test
