@@ -26,15 +26,6 @@ error actor_error(errc code, std::string sentence) {
 }
 }  // namespace
 
-sched::cell_extra* make_creation_extra(sched::actor_options& o) noexcept {
-  auto* extra = new (std::nothrow) sched::cell_extra;
-  if (extra == nullptr) return nullptr;
-  extra->isolated = std::move(o.isolated);
-  extra->needs = std::move(o.needs);
-  extra->name = o.name;
-  return extra;
-}
-
 result<object_id> publish_handle(writer& out, sched::actor_core& a) {
   auto* context = static_cast<sched::codec_context*>(out.context());
   if (context == nullptr || context->outside == nullptr)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -31,6 +32,14 @@ struct runtime_core {
   std::unique_ptr<sched::scheduler> home;
 };
 
+/// What `run_child` brings into a program; agent_support.cpp calls it for the functions below.
+struct agent_support {
+  result<void> (*ensure)(sched::scheduler& home);
+  result<void> (*attach)(runtime_core& core);
+  void (*collect)(agent_engine& agent);
+};
+inline std::atomic<const agent_support*> agent_support_here{nullptr};
+
 /// The runtime's agent, started when something first leaves this process.
 ///
 /// Blocks: until it runs.   Errors: unsupported (main does not call run_child), no_memory,
@@ -40,6 +49,8 @@ result<void> ensure_agent(sched::scheduler& home);
 ///
 /// Blocks: until the agent has answered.   Errors: those of runtime_options::box.
 result<void> attach_box(runtime_core& core);
+/// What worker processes have told so far goes into the timeline.   Blocks: a second at most.
+void collect_runs(runtime_core& core);
 /// NAME=VALUE of each.   Errors: invalid_argument.
 result<std::vector<std::string>> environment_of(const runtime_env& env);
 

@@ -6,7 +6,6 @@
 #include "beamlet/runtime/this_task.hpp"
 #include "ports/threads.hpp"
 #include "ports/uv/uv_port.hpp"
-#include "runtime/agent_engine.hpp"
 #include "runtime/core.hpp"
 #include "sched/frames.hpp"
 
@@ -179,8 +178,7 @@ result<void> runtime_handle::write_timeline(const std::string& path) const {
   if (!scheduler().traces.load(std::memory_order_relaxed))
     return error(errc::unsupported, error_layer::runtime,
                  {"the timeline is off: start the runtime with timeline_events > 0", "", "", ""});
-  if (scheduler().outside.load(std::memory_order_acquire) != nullptr && core_->agent != nullptr)
-    core_->agent->collect_runs();
+  if (scheduler().outside.load(std::memory_order_acquire) != nullptr) detail::collect_runs(*core_);
   std::string text = sched::timeline_json(scheduler());
   std::FILE* file = std::fopen(path.c_str(), "wb");
   if (file == nullptr)

@@ -113,7 +113,9 @@ void pause_before_next_try(base::time_ns span) {
 
 }  // namespace
 
-result<void> attach_box(runtime_core& core) {
+namespace {
+
+result<void> attach_to_named_box(runtime_core& core) {
   const node::box_order box = box_order_of(core.options);
   BEAMLET_TRY_VOID(node::check_box_name(box.name));
   if (core.home->simulated || core.options.engine != nullptr)
@@ -137,12 +139,7 @@ result<void> attach_box(runtime_core& core) {
   }
 }
 
-result<void> ensure_agent(sched::scheduler& home) {
-  if (!node::child_entry_exists())
-    return error(errc::unsupported, error_layer::runtime,
-                 {"isolation = process needs this as the first line of main: if (auto code = "
-                  "beamlet::run_child(argc, argv)) return *code;",
-                  "", "", ""});
+result<void> start_agent_if_none(sched::scheduler& home) {
   if (home.outside.load(std::memory_order_acquire) != nullptr) return {};
   auto& core = *static_cast<runtime_core*>(home.facade);
   std::lock_guard hold(core.agent_lock);
@@ -152,20 +149,10 @@ result<void> ensure_agent(sched::scheduler& home) {
   return start_agent(core);
 }
 
-result<std::vector<std::string>> environment_of(const runtime_env& env) {
-  std::vector<std::string> all;
-  for (auto& [name, value] : env.env_vars) {
-    if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos ||
-        value.find('\0') != value.npos)
-      return error(
-          errc::invalid_argument, error_layer::runtime,
-          {"runtime_env::env_vars has the name '" + name +
-               "'; a name is not empty and has no '=', and neither it nor its value a zero",
-           "", "", ""});
-    all.push_back(name + "=" + value);
-  }
-  return all;
-}
+constexpr agent_support support_here{start_agent_if_none, attach_to_named_box,
+                                     [](agent_engine& agent) { agent.collect_runs(); }};
+
+}  // namespace
 
 }  // namespace detail
 
@@ -214,6 +201,7 @@ result<int> work() {
 
 std::optional<int> run_child(int argc, char** argv) {
   node::mark_child_entry();
+  detail::agent_support_here.store(&detail::support_here, std::memory_order_release);
   auto role = node::child_role_of(argc, argv);
   if (!role.has_value()) return std::nullopt;
   if (*role != node::child_role::worker) return node::run_box_child(*role);

@@ -98,7 +98,7 @@ struct runtime_options {
   double memory_usage_threshold = 0.95;
   /// Attaches to the agent of the box with this name, one per user, which programs share; empty: an
   /// agent of this runtime's own, when it needs one. Where none runs, one is started as a process
-  /// of its own, with this program's limits and resources: it takes `run_child` in main, else
+  /// of its own, with this program's limits and resources. Needs `run_child` in main, else
   /// errc::unsupported. All that goes through an agent that has died fails with errc::agent_lost; a
   /// new runtime gets a new one. The name: up to 64 letters, digits, '-', '_', '.'.
   std::string box = {};

@@ -410,14 +410,17 @@ TEST_CASE("names that no box can have are refused") {
   CHECK_FALSE(node::check_box_name(std::string(node::box_name_bytes_max + 1, 'a')).has_value());
 }
 
-TEST_CASE("a program that cannot be started again is told how to, and may attach to what runs") {
-  fellow alone("nobody_there", {}, "--fellow-without-entry");
-  CHECK(alone.line().find("beamlet::run_child(argc, argv)") != std::string::npos);
-  CHECK(alone.leave() == 2);
+TEST_CASE(
+    "a program that cannot be started again is told how to, whether the box is there or not") {
   runtime rt = attach("somebody_there");
-  fellow attached("somebody_there", {}, "--fellow-without-entry");
-  CHECK(attached.line().find("isolation = process needs") != std::string::npos);
-  CHECK(attached.leave() == 0);
+  for (const char* box : {"nobody_there", "somebody_there"}) {
+    fellow refused(box, {}, "--fellow-without-entry");
+    const std::string line = refused.line();
+    CAPTURE(line);
+    CHECK(line.find("options.box needs") != std::string::npos);
+    CHECK(line.find("beamlet::run_child(argc, argv)") != std::string::npos);
+    CHECK(refused.leave() == 2);
+  }
 }
 
 TEST_CASE("a folder that others may write to is refused") {
