@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What programs have of the ledger for what runs in themselves. They borrow when they need it, and
-// repay what they have not used for a while, or what others ask for.
+// What programs have of the ledger for what runs in themselves. They borrow when they need it, keep
+// what becomes idle until others ask for it, and repay all when they end.
 #include <algorithm>
 #include <utility>
 
