@@ -4,6 +4,7 @@
 #include <array>
 
 #include "beamlet/base/bytes.hpp"
+#include "ports/processor.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -24,9 +25,13 @@ constexpr auto crc_tables = [] {
       tables[k][b] = (tables[k - 1][b] >> 8) ^ tables[0][tables[k - 1][b] & 0xff];
   return tables;
 }();
+
+std::uint32_t add_byte(std::uint32_t crc, std::byte next) noexcept {
+  return (crc >> 8) ^ crc_tables[0][(crc ^ static_cast<std::uint32_t>(next)) & 0xff];
+}
 }  // namespace
 
-std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexcept {
+std::uint32_t crc32c_by_tables(std::span<const std::byte> bytes, std::uint32_t seed) noexcept {
   std::uint32_t crc = ~seed;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
@@ -35,8 +40,15 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexc
     crc = 0;
     for (std::size_t k = 0; k < 8; ++k) crc ^= crc_tables[7 - k][(word >> (8 * k)) & 0xff];
   }
-  for (; left > 0; --left, ++at)
-    crc = (crc >> 8) ^ crc_tables[0][(crc ^ static_cast<std::uint32_t>(*at)) & 0xff];
+  for (; left > 0; --left, ++at) crc = add_byte(crc, *at);
+  return ~crc;
+}
+
+std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexcept {
+  const std::size_t words = bytes.size() / 8;
+  std::uint32_t crc = ~seed;
+  if (!ports::crc32c_words(crc, bytes.data(), words)) return crc32c_by_tables(bytes, seed);
+  for (std::byte last : bytes.subspan(words * 8)) crc = add_byte(crc, last);
   return ~crc;
 }
 

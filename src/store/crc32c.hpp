@@ -16,8 +16,12 @@ namespace store {
 
 /// The checksum of what gave `seed` followed by `bytes`; 0 begins.
 ///
-/// Thread: any.   Cost: eight table look-ups for eight bytes; no allocation.
+/// Thread: any.   Cost: where the processor has an instruction for it (x86-64 and 64-bit ARM, seen
+/// at run time) three cycles for eight bytes, else eight table look-ups; no allocation.
 std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed = 0) noexcept;
+
+/// The same, without the instruction.
+std::uint32_t crc32c_by_tables(std::span<const std::byte> bytes, std::uint32_t seed = 0) noexcept;
 
 }  // namespace store
 }  // namespace BEAMLET_ABI
