@@ -96,6 +96,8 @@ context* find_context(scheduler& home) noexcept {
   // made.
   if (this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == nullptr)
     this_context = nullptr;
+  if (this_context != nullptr && this_context->owner.load(std::memory_order_relaxed) == &home)
+    return this_context;  // a worker's own, or the loop's
   context* found = nullptr;
   for (auto& c : remembered().mine)
     if (c->owner.load(std::memory_order_relaxed) == &home) found = c.get();
