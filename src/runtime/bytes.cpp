@@ -52,19 +52,12 @@ constexpr cell_ops late_listener_ops{.enter =
                                            me.told->fire(*me.told, *me.sealed_cell);
                                            self.release();
                                          },
-                                     .run = nullptr,
-                                     .unready = nullptr,
-                                     .link = nullptr,
-                                     .drop_arguments = nullptr,
                                      .destroy =
                                          [](cell& self) {
                                            auto& me = static_cast<late_listener&>(self);
                                            me.sealed_cell->release();
                                            delete &me;
-                                         },
-                                     .encode = nullptr,
-                                     .decode = nullptr,
-                                     .export_call = nullptr};
+                                         }};
 
 }  // namespace
 

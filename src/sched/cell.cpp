@@ -103,15 +103,7 @@ cell& no_memory_cell() noexcept {
   struct failed_cell : cell {
     alignas(error) std::byte room[sizeof(error)];
   };
-  static constexpr cell_ops ops{.enter = [](context&, cell&) {},
-                                .run = nullptr,
-                                .unready = nullptr,
-                                .link = nullptr,
-                                .drop_arguments = nullptr,
-                                .destroy = [](cell&) {},
-                                .encode = nullptr,
-                                .decode = nullptr,
-                                .export_call = nullptr};
+  static constexpr cell_ops ops{.enter = [](context&, cell&) {}, .destroy = [](cell&) {}};
   static failed_cell* only = [] {
     static failed_cell storage{};
     storage.ops = &ops;

@@ -34,15 +34,7 @@ void release_node(wake_node& n) noexcept {
 
 void enter_root(context& here, cell& self);
 void destroy_root(cell& self);
-constexpr cell_ops root_ops{.enter = enter_root,
-                            .run = nullptr,
-                            .unready = nullptr,
-                            .link = nullptr,
-                            .drop_arguments = nullptr,
-                            .destroy = destroy_root,
-                            .encode = nullptr,
-                            .decode = nullptr,
-                            .export_call = nullptr};
+constexpr cell_ops root_ops{.enter = enter_root, .destroy = destroy_root};
 
 void list_root(scheduler& home, coroutine_root& r) noexcept {
   std::lock_guard hold(home.roots_lock);

@@ -31,15 +31,7 @@ void destroy_next_attempt(cell& self) {
   delete &mine;
 }
 
-constexpr cell_ops next_attempt_ops{.enter = enter_next_attempt,
-                                    .run = nullptr,
-                                    .unready = nullptr,
-                                    .link = nullptr,
-                                    .drop_arguments = nullptr,
-                                    .destroy = destroy_next_attempt,
-                                    .encode = nullptr,
-                                    .decode = nullptr,
-                                    .export_call = nullptr};
+constexpr cell_ops next_attempt_ops{.enter = enter_next_attempt, .destroy = destroy_next_attempt};
 
 bool wants_retry(const cell_extra& extra, const error& e) {
   if (extra.retries_left == 0) return false;

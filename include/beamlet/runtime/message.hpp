@@ -49,14 +49,7 @@ struct actor_block final : sched::actor_core {
   }
   static sched::actor_core* make_core(sched::scheduler* home) noexcept { return make(home); }
   static constexpr sched::cell_ops table{.enter = sched::enter_actor,
-                                         .run = nullptr,
-                                         .unready = nullptr,
-                                         .link = nullptr,
-                                         .drop_arguments = nullptr,
-                                         .destroy = sched::destroy_actor,
-                                         .encode = nullptr,
-                                         .decode = nullptr,
-                                         .export_call = nullptr};
+                                         .destroy = sched::destroy_actor};
   /// One handle. Null: no memory.
   static actor_block* make(sched::scheduler* home) noexcept {
     void* memory = sched::pool_get<sizeof(actor_block), align>();

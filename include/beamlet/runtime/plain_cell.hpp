@@ -30,15 +30,9 @@ struct plain_cell : sched::value_cell<stored<T>> {
     sched::pool_put<sizeof(plain_cell), alignof_cell>(&self);
   }
   static constexpr std::size_t alignof_cell = sched::value_cell<stored<T>>::align;
-  static constexpr sched::cell_ops table{.enter = nullptr,
-                                         .run = nullptr,
-                                         .unready = nullptr,
-                                         .link = nullptr,
-                                         .drop_arguments = nullptr,
-                                         .destroy = destroy,
+  static constexpr sched::cell_ops table{.destroy = destroy,
                                          .encode = encode_value<stored<T>>,
                                          .decode = decode_value<stored<T>>,
-                                         .export_call = nullptr,
                                          .drop_value = drop_value<stored<T>>,
                                          .place = place_value<stored<T>>()};
 

@@ -41,7 +41,6 @@ struct task_cell final : call_cell<task_cell<F, R, Pack>, R, Pack> {
       .enter = sched::enter_task,
       .run = base::run,
       .unready = Pack::awaited > 0 ? &base::unready : nullptr,
-      .link = nullptr,
       .drop_arguments = base::trivial ? nullptr : &base::drop_arguments,
       .destroy = base::destroy,
       .encode = encode_value<stored<value_of<R>>>,

@@ -57,25 +57,25 @@ struct waiter {
 struct cell_ops {
   /// A queue's entry came up: runs the task, the actor's turn or the coroutine. Owns the queue's
   /// reference.
-  void (*enter)(context& here, cell& self);
+  void (*enter)(context& here, cell& self) = nullptr;
   /// The body. REQUIRES: claimed and ready.
-  outcome (*run)(cell& self);
+  outcome (*run)(cell& self) = nullptr;
   /// An argument that is not sealed yet, null when there is none. REQUIRES: claimed. Null pointer:
   /// no arguments.
-  cell* (*unready)(cell& self);
+  cell* (*unready)(cell& self) = nullptr;
   /// Where a message goes and who sent it; null for everything that is no message.
-  message_link& (*link)(cell& self);
+  message_link& (*link)(cell& self) = nullptr;
   /// Destroys the arguments, after which nothing keeps their refs. Null: there is nothing to
   /// destroy.
-  void (*drop_arguments)(cell& self);
+  void (*drop_arguments)(cell& self) = nullptr;
   /// Destroys what is left (value or error, arguments) and gives the memory back.
-  void (*destroy)(cell& self);
+  void (*destroy)(cell& self) = nullptr;
   /// value -> bytes; false when the type has no codec. Null: never leaves this process.
-  bool (*encode)(const cell& self, void* writer);
+  bool (*encode)(const cell& self, void* writer) = nullptr;
   /// bytes -> value, constructed in place; false when the bytes are malformed.
-  bool (*decode)(cell& self, void* reader);
+  bool (*decode)(cell& self, void* reader) = nullptr;
   /// Fills a call that another process could run; false: the task stays here.
-  bool (*export_call)(cell& self, exported_call& out);
+  bool (*export_call)(cell& self, exported_call& out) = nullptr;
   /// Destroys a value that nobody has seen.
   void (*drop_value)(cell& self) = nullptr;
   /// Where the bytes of a value lie that is an object as it is. Null: `encode` writes them.

@@ -81,21 +81,9 @@ BEAMLET_REMOTE(&summing_actor::add);
 
 const task_options apart{.isolation = isolation::process};
 
-runtime start(std::uint64_t store_bytes = std::uint64_t{512} << 20) {
-  auto rt =
-      runtime::start({.workers = 2, .object_store_memory = store_bytes, .worker_processes_max = 1});
-  REQUIRE(rt.has_value());
-  return *std::move(rt);
-}
-
-template <class T>
-T must(result<T> r) {
-  if (!r.has_value()) FAIL(r.error().describe());
-  return *std::move(r);
-}
-
 TEST_CASE("an array built in the store is read by a worker process where it lies") {
-  runtime rt = start(large * sizeof(double) + (std::uint64_t{40} << 20));  // no room for another
+  runtime rt =
+      start_with_store(large * sizeof(double) + (std::uint64_t{40} << 20));  // no room for another
   auto values = counted(large, rt.memory());
   REQUIRE(values.size() == large);
   CHECK(is_shared(values.data()));
@@ -107,7 +95,7 @@ TEST_CASE("an array built in the store is read by a worker process where it lies
 }
 
 TEST_CASE("an array that grew in the store is read where it was when it was done") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   auto values = sampled(1 << 18, rt.memory());
   REQUIRE(values.size() == 1 << 18);
   CHECK(is_shared(values.data()));
@@ -119,7 +107,7 @@ TEST_CASE("an array that grew in the store is read where it was when it was done
 }
 
 TEST_CASE("arrays on the heap, small and large, arrive equal as values and as objects") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   for (std::size_t size :
        {std::size_t{0}, std::size_t{1}, std::size_t{1000}, std::size_t{100'000}}) {
     CAPTURE(size);
@@ -133,7 +121,7 @@ TEST_CASE("arrays on the heap, small and large, arrive equal as values and as ob
 }
 
 TEST_CASE("text is read in place as a string_view") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   array_builder<char> made(rt.memory());
   REQUIRE(made.resize(200'000).has_value());
   std::fill(made.begin(), made.end(), 'a');
@@ -145,7 +133,7 @@ TEST_CASE("text is read in place as a string_view") {
 }
 
 TEST_CASE("an actor in a worker process takes arrays as views") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   auto a = rt.actor<summing_actor>().options({.isolation = isolation::process}).remote();
   auto values = counted(10'000, rt.memory());
   auto object = rt.put(values);
@@ -156,7 +144,7 @@ TEST_CASE("an actor in a worker process takes arrays as views") {
 TEST_CASE("an array outlives its ref and its runtime") {
   array<double> fetched;
   {
-    runtime rt = start();
+    runtime rt = start_with_store();
     fetched = must(rt.get(rt.task(counted_in_store).options(apart).remote(std::size_t{100'000})));
   }
   CHECK(is_shared(fetched.data()));

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <beamlet/beamlet.hpp>
+
+#include <doctest/doctest.h>
+
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <utility>
 
 /// Whether an address of this process lies in a mapping that others share.
 inline bool is_shared(const void* address) {
@@ -16,4 +21,18 @@ inline bool is_shared(const void* address) {
       return line[space + 4] == 's';
   }
   return false;
+}
+
+/// With one worker process, which all isolated tasks share.
+inline beamlet::runtime start_with_store(std::uint64_t bytes = std::uint64_t{512} << 20) {
+  auto rt = beamlet::runtime::start(
+      {.workers = 2, .object_store_memory = bytes, .worker_processes_max = 1});
+  REQUIRE(rt.has_value());
+  return *std::move(rt);
+}
+
+template <class T>
+T must(beamlet::result<T> r) {
+  if (!r.has_value()) FAIL(r.error().describe());
+  return *std::move(r);
 }

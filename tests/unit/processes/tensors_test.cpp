@@ -79,21 +79,9 @@ BEAMLET_REMOTE(build_and_crash);
 
 const task_options apart{.isolation = isolation::process};
 
-runtime start(std::uint64_t store_bytes = std::uint64_t{512} << 20) {
-  auto rt =
-      runtime::start({.workers = 2, .object_store_memory = store_bytes, .worker_processes_max = 1});
-  REQUIRE(rt.has_value());
-  return *std::move(rt);
-}
-
-template <class T>
-T must(result<T> r) {
-  if (!r.has_value()) FAIL(r.error().describe());
-  return *std::move(r);
-}
-
 TEST_CASE("a tensor built in the store is read by a worker process where it lies") {
-  runtime rt = start(large_bytes + (std::uint64_t{40} << 20));  // no room for a second one
+  runtime rt =
+      start_with_store(large_bytes + (std::uint64_t{40} << 20));  // no room for a second one
   tensor t = counted({large}, rt.memory());
   CHECK(is_shared(t.data()));
   const double expected = sum(t);
@@ -107,7 +95,7 @@ TEST_CASE("a tensor built in the store is read by a worker process where it lies
 }
 
 TEST_CASE("a worker process's tensor is read by the program where it was built") {
-  runtime rt = start(large_bytes + (std::uint64_t{40} << 20));
+  runtime rt = start_with_store(large_bytes + (std::uint64_t{40} << 20));
   auto made = rt.task(make_in_store).options(apart).remote(large);
   tensor t = must(rt.get(made));
   CHECK(is_shared(t.data()));
@@ -117,7 +105,7 @@ TEST_CASE("a worker process's tensor is read by the program where it was built")
 }
 
 TEST_CASE("the store has room again when the last reader of a tensor has gone") {
-  runtime rt = start(large_bytes + (std::uint64_t{40} << 20));
+  runtime rt = start_with_store(large_bytes + (std::uint64_t{40} << 20));
   double expected = -1;
   for (int round = 0; round < 4; ++round) {
     CAPTURE(round);
@@ -130,7 +118,7 @@ TEST_CASE("the store has room again when the last reader of a tensor has gone") 
 }
 
 TEST_CASE("what a worker process was building when it died does not keep its memory") {
-  runtime rt = start(large_bytes + (std::uint64_t{40} << 20));
+  runtime rt = start_with_store(large_bytes + (std::uint64_t{40} << 20));
   for (int round = 0; round < 3; ++round)
     CHECK(rt.get(rt.task(build_and_crash).options(apart).remote(large)).error().code() ==
           errc::worker_died);
@@ -138,7 +126,7 @@ TEST_CASE("what a worker process was building when it died does not keep its mem
 }
 
 TEST_CASE("a tensor made on the heap arrives equal, large or small, and comes back") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   for (std::int64_t size : {0, 1, 1000, 20'000, 1 << 20}) {
     CAPTURE(size);
     tensor t = counted({size}, heap_memory());
@@ -151,7 +139,7 @@ TEST_CASE("a tensor made on the heap arrives equal, large or small, and comes ba
 }
 
 TEST_CASE("views of a tensor arrive as what they show") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   for (std::int64_t size : {8, 1000}) {
     CAPTURE(size);
     tensor whole = counted({size, size}, rt.memory());
@@ -167,7 +155,7 @@ TEST_CASE("views of a tensor arrive as what they show") {
 }
 
 TEST_CASE("buffers arrive as the bytes they are") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   for (std::size_t size : {std::size_t{0}, std::size_t{10}, std::size_t{300'000}}) {
     CAPTURE(size);
     auto made = must(buffer_builder::make(size, rt.memory()));
@@ -179,7 +167,7 @@ TEST_CASE("buffers arrive as the bytes they are") {
 }
 
 TEST_CASE("two objects of one tensor are both right, and only one lies where it was built") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   tensor t = counted({1000, 1000}, rt.memory());
   auto flat = rt.put(must(t.reshaped({1'000'000}))), square = rt.put(t);
   CHECK(equal(must(rt.get(rt.task(same).options(apart).remote(square))), t));
@@ -191,7 +179,7 @@ TEST_CASE("a tensor outlives its ref, its object and its runtime") {
   tensor built, put, fetched, passed;
   double expected = 0;
   {
-    runtime rt = start();
+    runtime rt = start_with_store();
     built = counted({1 << 20}, rt.memory());
     put = counted({1 << 20}, rt.memory());
     expected = sum(built);
@@ -214,7 +202,7 @@ TEST_CASE("a tensor outlives its ref, its object and its runtime") {
 }
 
 TEST_CASE("a tensor that its worker process keeps is not written over when its object is gone") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   const std::int64_t size = 1 << 20;
   const double expected = sum(must(rt.get(rt.task(make_and_keep).options(apart).remote(size))));
   for (int i = 0; i < 4; ++i)
@@ -223,7 +211,7 @@ TEST_CASE("a tensor that its worker process keeps is not written over when its o
 }
 
 TEST_CASE("memory of the store starts where builders want it, and says what it does not have") {
-  runtime rt = start();
+  runtime rt = start_with_store();
   for (std::size_t align : {std::size_t{64}, std::size_t{4096}}) {
     auto block = must(rt.memory().allocate(100, align));
     CHECK(reinterpret_cast<std::uintptr_t>(block.data) % align == 0);

@@ -25,15 +25,7 @@ struct chained : cell {
     delete &me;
     --alive;
   }
-  static constexpr cell_ops table{.enter = nullptr,
-                                  .run = nullptr,
-                                  .unready = nullptr,
-                                  .link = nullptr,
-                                  .drop_arguments = nullptr,
-                                  .destroy = destroy,
-                                  .encode = nullptr,
-                                  .decode = nullptr,
-                                  .export_call = nullptr};
+  static constexpr cell_ops table{.destroy = destroy};
 };
 
 }  // namespace

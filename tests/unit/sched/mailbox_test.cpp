@@ -12,15 +12,7 @@ struct alignas(16) bare_actor : actor_core {
   static void destroy_memory(actor_core& a) noexcept { delete static_cast<bare_actor*>(&a); }
   static constexpr actor_type kind{[](actor_core&) noexcept { ++states_destroyed; }, destroy_memory,
                                    false, "bare_actor"};
-  static constexpr cell_ops table{.enter = enter_actor,
-                                  .run = nullptr,
-                                  .unready = nullptr,
-                                  .link = nullptr,
-                                  .drop_arguments = nullptr,
-                                  .destroy = destroy_actor,
-                                  .encode = nullptr,
-                                  .decode = nullptr,
-                                  .export_call = nullptr};
+  static constexpr cell_ops table{.enter = enter_actor, .destroy = destroy_actor};
 };
 
 /// An actor whose calls note their numbers.

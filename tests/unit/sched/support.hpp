@@ -38,24 +38,9 @@ struct alignas(16) job : value_cell<int> {
   }
 };
 
-inline constexpr cell_ops task_ops{.enter = enter_task,
-                                   .run = job::run,
-                                   .unready = nullptr,
-                                   .link = nullptr,
-                                   .drop_arguments = nullptr,
-                                   .destroy = job::destroy,
-                                   .encode = nullptr,
-                                   .decode = nullptr,
-                                   .export_call = nullptr};
-inline constexpr cell_ops message_ops{.enter = enter_message,
-                                      .run = job::run,
-                                      .unready = nullptr,
-                                      .link = job::link,
-                                      .drop_arguments = nullptr,
-                                      .destroy = job::destroy,
-                                      .encode = nullptr,
-                                      .decode = nullptr,
-                                      .export_call = nullptr};
+inline constexpr cell_ops task_ops{.enter = enter_task, .run = job::run, .destroy = job::destroy};
+inline constexpr cell_ops message_ops{
+    .enter = enter_message, .run = job::run, .link = job::link, .destroy = job::destroy};
 
 /// Keeps one reference of a job.
 class held_job {
