@@ -29,17 +29,6 @@ std::byte* gather(const tensor& from, std::size_t dimension, const std::byte* at
 }
 }  // namespace
 
-std::string dtype::name() const {
-  switch (kind) {
-    case number_kind::signed_integer: return "i" + std::to_string(bits);
-    case number_kind::unsigned_integer: return "u" + std::to_string(bits);
-    case number_kind::floating: return "f" + std::to_string(bits);
-    case number_kind::brain_floating: return "bf" + std::to_string(bits);
-    case number_kind::boolean: return "bool";
-  }
-  return "unknown";
-}
-
 // -- what is checked
 
 error detail::tensor_layout::fault(std::string what) {
