@@ -36,6 +36,13 @@ struct socket_peer {
 /// The user whose rights this process has; compare with socket_peer::user.
 std::uint32_t current_user();
 
+/// The names in `folder`, in order, at which somebody listens, or did until it died.
+///
+/// Thread: any.   Blocks: while the folder is read.
+/// Errors: not_found, invalid_argument (no folder), permission, too_large (more than
+/// file_entries_max files), exhausted, io.
+result<std::vector<std::string>> socket_names(const std::string& folder);
+
 /// One end of a connection.
 ///
 /// Thread: one at a time for send(), flush() and unsent_bytes(), another one at a time for fill()

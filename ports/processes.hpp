@@ -75,9 +75,25 @@ void end_with_parent();
 /// What spawn_options::path takes to run the file that this process runs, even where that was
 /// replaced meanwhile. Of use as long as the process lives.
 std::string program_of(std::uint32_t process);
+/// The name of the file that `process` runs, without its folder; empty where that is not known. Of
+/// a file that was removed the system may say so at the end of the name.
+std::string program_name(std::uint32_t process);
 /// Two processes that run different files, or what was at different times in one, have different
 /// numbers, as good as certainly. 0: not known.
 std::uint64_t program_identity(std::uint32_t process);
+
+/// Where this process's relative paths begin. Empty where that is not known, as in a folder that
+/// was removed.
+///
+/// Thread: any.
+std::string current_folder();
+/// From now on they begin in the folder `path`, for all threads.
+///
+/// Errors, after which nothing has changed: not_found, permission, invalid_argument (no folder, or
+/// too long a path), io.
+result<void> enter_folder(const std::string& path);
+/// `path` for a process in another folder; as it is where current_folder() is not known.
+std::string absolute_path(const std::string& path);
 
 /// A child of this process.
 ///

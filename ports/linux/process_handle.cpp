@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <string>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -90,6 +92,14 @@ const char* own_program() {
 
 std::string program_of(std::uint32_t process) {
   return "/proc/" + std::to_string(process) + "/exe";
+}
+
+std::string program_name(std::uint32_t process) {
+  char file[PATH_MAX];
+  const ssize_t bytes = readlink(program_of(process).c_str(), file, sizeof file);
+  if (bytes <= 0 || bytes == sizeof file) return {};  // the second would be a part of it
+  std::string_view path(file, static_cast<std::size_t>(bytes));
+  return std::string(path.substr(path.rfind('/') + 1));
 }
 
 std::uint64_t program_identity(std::uint32_t process) {

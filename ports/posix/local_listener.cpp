@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -11,6 +12,7 @@
 
 #include "ports/local_socket.hpp"
 #include "ports/port_error.hpp"
+#include "ports/posix/file_operations.hpp"
 #include "ports/posix/private_folder.hpp"
 #include "ports/posix/system_error.hpp"
 #include "ports/threads.hpp"
@@ -52,6 +54,24 @@ int connect_to(int socket, const sockaddr_un& address) {
 }
 
 }  // namespace
+
+result<std::vector<std::string>> socket_names(const std::string& folder) {
+  descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) return system_error("the folder '" + folder + "' cannot be listed", errno);
+  file_request list;
+  list.operation = file_operation::list;
+  list.file = opened.number();
+  perform(list);
+  if (list.why.code() != errc::ok) return list.why;
+  std::vector<std::string> names;
+  for (file_entry& each : list.entries) {
+    struct stat file {};  // of what a link leads to, as connect() follows it
+    if (fstatat(opened.number(), each.name.c_str(), &file, 0) == 0 && S_ISSOCK(file.st_mode))
+      names.push_back(std::move(each.name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 result<local_socket> local_socket::connect(const std::string& path, const socket_limits& limits) {
   BEAMLET_TRY(auto address, address_of(path));

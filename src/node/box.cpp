@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 
 #include "beamlet/version.hpp"
 #include "node/agent_thread.hpp"
@@ -105,8 +103,7 @@ int be_agent() {
   auto order = decode_from<box_order>(*bytes);
   if (!order.has_value()) return 1;
   // The folder of who started it is nobody's any more: it must not be kept in use, and may go.
-  std::error_code failed;
-  std::filesystem::current_path("/", failed);
+  (void)ports::enter_folder("/");
   auto ran = run_box(*order, [&starter] {
     send_answer(*starter, {});
     starter.reset();
@@ -162,22 +159,9 @@ result<void> check_box_name(const std::string& name) {
                         "end with '.lock', '.log' or '.log.1'");
 }
 
-std::string program_name() {
-  std::error_code unknown;
-  auto file = std::filesystem::read_symlink(ports::program_of(ports::process_id()), unknown);
-  return unknown ? std::string() : file.filename().string();
-}
-
 std::vector<std::string> boxes_in(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code failed;
-  for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end;
-       at.increment(failed)) {
-    std::error_code gone;
-    if (at->is_socket(gone)) names.push_back(at->path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+  auto names = ports::socket_names(folder);
+  return names.has_value() ? *std::move(names) : std::vector<std::string>();
 }
 
 result<std::unique_ptr<agent_link>> attach_to_box(const std::string& folder,

@@ -73,10 +73,8 @@ std::string box_log_path(const std::string& folder, const std::string& name);
 /// Errors: invalid_argument.
 result<void> check_box_name(const std::string& name);
 
-/// What this program calls itself at a box: the name of its file; empty where that is not known.
-std::string program_name();
-
-/// The names in `folder` at which somebody listens, or did until it died.
+/// The names in `folder` at which somebody listens, or did until it died; none where it cannot be
+/// read.
 std::vector<std::string> boxes_in(const std::string& folder);
 
 /// A session's end of a connection to the agent of the box `name`, read by a thread of its own.

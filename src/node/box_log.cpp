@@ -3,9 +3,7 @@
 
 #include <cerrno>
 #include <chrono>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "node/link_error.hpp"
@@ -50,11 +48,10 @@ result<void> box_log::open(std::string path) {
                   .cause = {}},
                  failed);
   }
-  std::error_code unknown;
-  const auto size = std::filesystem::file_size(path, unknown);
+  const long size = std::fseek(opened, 0, SEEK_END) == 0 ? std::ftell(opened) : -1;
   if (file_ != nullptr) std::fclose(file_);
   file_ = opened;
-  bytes_ = unknown ? 0 : size;
+  bytes_ = size < 0 ? 0 : static_cast<std::uint64_t>(size);
   path_ = std::move(path);
   return {};
 }
@@ -78,10 +75,10 @@ void box_log::say(log_level level, std::string_view message) {
 
 void box_log::rotate() {
   std::fclose(file_);
-  std::error_code failed;
-  std::filesystem::rename(path_, path_ + ".1", failed);
-  if (failed) std::filesystem::remove(path_, failed);  // rather that than without end
-  file_ = failed ? nullptr : std::fopen(path_.c_str(), log_file_mode);
+  bool gone = std::rename(path_.c_str(), (path_ + ".1").c_str()) == 0;
+  // Rather that than without end; somebody else may have taken it away.
+  if (!gone) gone = std::remove(path_.c_str()) == 0 || errno == ENOENT;
+  file_ = gone ? std::fopen(path_.c_str(), log_file_mode) : nullptr;
   bytes_ = 0;
 }
 

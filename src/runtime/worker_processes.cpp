@@ -6,14 +6,13 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
-#include <system_error>
 
 #include "beamlet/base/time.hpp"
 #include "beamlet/runtime/child.hpp"
 #include "node/agent_thread.hpp"
 #include "node/box.hpp"
 #include "node/child.hpp"
+#include "ports/processes.hpp"
 #include "ports/threads.hpp"
 #include "ports/uv/uv_port.hpp"
 #include "runtime/agent_engine.hpp"
@@ -30,20 +29,13 @@ constexpr base::time_ns open_wait_ns = 10'000'000'000;
 constexpr base::time_ns look_ns = 20'000;             // about as long as a thread takes to be woken
 constexpr std::size_t worker_timeline_events = 1024;  // kept until they are told, with each result
 
-/// The agent is not where this program is.
-std::string absolute_path(const std::string& path) {
-  std::error_code failed;
-  auto made = std::filesystem::absolute(path, failed);
-  return failed ? path : made.string();
-}
-
 node::box_order box_order_of(const runtime_options& o) {
   node::box_order made;
-  made.folder = absolute_path(node::box_folder());
+  made.folder = ports::absolute_path(node::box_folder());  // the agent is in another folder
   made.name = o.box;
   made.resources = o.resources;
   made.memory_bytes = o.object_store_memory;
-  if (!o.spill_folder.empty()) made.spill_folder = absolute_path(o.spill_folder);
+  if (!o.spill_folder.empty()) made.spill_folder = ports::absolute_path(o.spill_folder);
   made.spill_bytes = o.spill_bytes_max;
   made.workers_max = o.worker_processes_max;
   made.strict_objects = o.strict_objects;
@@ -100,7 +92,8 @@ result<void> attach_once(runtime_core& core, const node::box_order& box) {
   engine->serve(home, false);
   BEAMLET_TRY(auto link, node::attach_to_box(box.folder, box.name, engine->session()));
   BEAMLET_TRY_VOID(engine->session().open(
-      std::move(link), session_options_of(home, node::program_name()), open_wait_ns));
+      std::move(link), session_options_of(home, ports::program_name(ports::process_id())),
+      open_wait_ns));
   core.agent = engine;
   home.outside.store(engine.get(), std::memory_order_release);
   return {};
@@ -123,8 +116,7 @@ result<void> attach_to_named_box(runtime_core& core) {
                  {"a runtime that is simulated or has an engine of its own cannot attach to a box",
                   "", "", ""});
   constexpr base::time_ns pause_ns_min = 1'000'000, pause_ns_max = 50'000'000;
-  std::error_code gone;
-  core.folder = std::filesystem::current_path(gone).string();
+  core.folder = ports::current_folder();
   const base::time_ns until_ns = core.home->port->now_ns() + open_wait_ns;
   for (base::time_ns pause_ns = pause_ns_min;; pause_ns = std::min(2 * pause_ns, pause_ns_max)) {
     auto done = attach_once(core, box);
@@ -173,8 +165,8 @@ result<int> work() {
   core->fork_generation = ports::fork_generation();
   if (const char* space = std::getenv(detail::name_space_variable)) core->name_space = space;
   if (const char* folder = std::getenv(detail::folder_variable)) {
-    std::error_code gone;  // then it stays where its agent is
-    std::filesystem::current_path(core->folder = folder, gone);
+    core->folder = folder;
+    (void)ports::enter_folder(core->folder);  // where that has gone it stays where its agent is
   }
   // The thread that runs the calls reads the socket between them, and while one of them waits.
   auto engine = std::make_shared<detail::agent_engine>();

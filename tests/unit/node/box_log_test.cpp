@@ -54,6 +54,33 @@ TEST_CASE("a log goes on in the file that is there, and never takes more than tw
   CHECK(files == 2);
 }
 
+TEST_CASE("a log whose file was taken away goes on with a new one") {
+  scratch_folder folder;
+  node::box_log log;
+  REQUIRE(log.open(folder.path() + "/a.log").has_value());
+  const std::string line(node::box_log::message_bytes_max, 'x');
+  log.say(log_level::info, line);
+  std::filesystem::remove(log.path());
+  const std::size_t lines = node::box_log::file_bytes_max / line.size();
+  for (std::size_t i = 0; i < lines; ++i) log.say(log_level::info, line);
+  log.say(log_level::info, "the last");
+  CHECK(log_text(log.path()).ends_with(" the last\n"));
+  CHECK_FALSE(std::filesystem::exists(log.path() + ".1"));
+}
+
+TEST_CASE("a log that cannot become FILE.1 begins anew") {
+  scratch_folder folder;
+  const std::string file = folder.path() + "/a.log";
+  std::filesystem::create_directories(file + ".1/in the way");
+  std::ofstream(file) << "before";
+  std::filesystem::resize_file(file, node::box_log::file_bytes_max);
+  node::box_log log;
+  REQUIRE(log.open(file).has_value());
+  log.say(log_level::info, "after");
+  CHECK(log_text(file).ends_with(" after\n"));
+  CHECK(std::filesystem::file_size(file) < 100);
+}
+
 TEST_CASE("a log that cannot be opened says so") {
   node::box_log log;
   auto refused = log.open("/nowhere/at/all.log");
