@@ -43,6 +43,9 @@ ostream queue random ranges ratio regex scoped_allocator semaphore set shared_mu
 stack stdexcept stop_token streambuf string string_view system_error thread tuple type_traits typeindex typeinfo
 unordered_map unordered_set utility valarray variant vector version""".split()
 )
+LOCALES = set(
+    "filesystem fstream iomanip ios iostream istream locale ostream regex sstream streambuf".split()
+)
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)
 PLATFORM = re.compile(
     r"^\s*#\s*(?:el)?if.*\b(__linux__|__ANDROID__|__APPLE__|_WIN32|_WIN64|_MSC_VER|__unix__|"
@@ -121,6 +124,13 @@ def check_include(name, line, quoted, angled, findings):
             f"a public header includes <{angled}>",
             "users must not need other projects' headers",
             "declare what is needed, or include it in src/ or ports/",
+        )
+    if angled in LOCALES:
+        findings.add(
+            where,
+            f"<{angled}> in the library",
+            "it brings libstdc++'s locales into every static program, a megabyte of code",
+            "use std::to_string, <charconv>, <cstdio>, or the files and folders of ports/",
         )
     if spelled.split("/")[0] in ("uv", "uv.h") and not name.startswith("ports/uv/"):
         findings.add(

@@ -85,6 +85,7 @@ class Planted(unittest.TestCase):
             ): "a public header includes",
             ("include/beamlet/base/x.hpp", "#include <sys/types.h>\n"): "a public header includes",
             ("include/beamlet/base/x.hpp", "#include <beamlet/runtime/y.hpp>\n"): "above",
+            ("src/node/x.cpp", "#include <filesystem>\n"): "locales",
         }
         for (name, text), words in cases_.items():
             with self.subTest(name=name, words=words):
