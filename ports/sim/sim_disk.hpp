@@ -40,6 +40,8 @@ class sim_disk {
   bool damage(const std::string& folder, const std::string& name);
   /// Puts a link in the place of a file, as an intruder would: it can be removed, not opened.
   bool replace_by_link(const std::string& folder, const std::string& name);
+  /// Files and folders that were opened and not closed.
+  std::size_t open_count() const { return opened_.size(); }
 
   // -- for the port
 

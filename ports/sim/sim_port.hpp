@@ -16,7 +16,7 @@ namespace ports {
 
 /// Thread: one; nothing here is safe for a second.   Blocks: never.   Cost: nanoseconds, and no
 /// allocation but for what the disk holds.
-class sim_port final : public port {
+class sim_port : public port {
  public:
   explicit sim_port(std::uint64_t seed);
   ~sim_port() override { sim_port::close(); }

@@ -45,6 +45,13 @@ agent::agent(ports::port& port, outer_world& world, agent_options options)
       files_(
           port, *this, [this](const store::extent& where) { return segments_.bytes(where); },
           spill_options_of(options_, world)) {
+  handle([this] {
+    take_resources();
+    step(cluster::tick{});
+  });
+}
+
+void agent::take_resources() {
   auto all = options_.resources;
   all.emplace_back(names_.name(resource::cpu), options_.cpus);
   for (const auto& [name, units] : all) {
@@ -57,7 +64,6 @@ agent::agent(ports::port& port, outer_world& world, agent_options options)
     logger_.write(log_level::error, error_layer::node, port_.now_ns(),
                   "resource '" + name + "' is left out");
   }
-  step(cluster::tick{});
 }
 
 agent::~agent() { BEAMLET_ASSERT(!busy(), "stop() and turns come before the agent's end"); }
@@ -65,12 +71,14 @@ agent::~agent() { BEAMLET_ASSERT(!busy(), "stop() and turns come before the agen
 std::uint32_t agent::add_session(std::unique_ptr<session_link> link, std::uint64_t pool,
                                  const behind& peer) {
   std::uint32_t number = ++last_session_;
-  member& m = members_[number];
-  m.link = std::move(link);
-  m.pool = pool;
-  m.peer = peer;
-  m.since_ns = port_.now_ns();
-  m.due_ns = port_.now_ns() + hello_ns_max;
+  handle([&] {
+    member& m = members_[number];
+    m.link = std::move(link);
+    m.pool = pool;
+    m.peer = peer;
+    m.since_ns = port_.now_ns();
+    m.due_ns = port_.now_ns() + hello_ns_max;
+  });
   return number;
 }
 
@@ -100,7 +108,10 @@ void agent::refresh_time() {
 }
 
 void agent::advance() {
-  if (stopped_) return;
+  if (!stopped_) handle([this] { advance_all(); });
+}
+
+void agent::advance_all() {
   fresh_ = false;
   refresh_time();
   const base::time_ns now = port_.now_ns();
@@ -134,6 +145,10 @@ base::time_ns agent::next_ns() const {
 // -- what sessions say
 
 void agent::on_message(std::uint32_t session, wire::to_agent message) {
+  handle([&] { hear(session, std::move(message)); });
+}
+
+void agent::hear(std::uint32_t session, wire::to_agent message) {
   auto at = members_.find(session);
   if (at == members_.end() || at->second.link == nullptr || at->second.left) return;
   member& m = at->second;
@@ -259,19 +274,36 @@ void agent::refuse(std::uint32_t to, std::uint64_t ticket, error why) {
 
 void agent::drain() {
   draining_ = true;
-  std::vector<std::uint32_t> all;
-  for (const auto& [number, m] : members_) all.push_back(number);
-  for (std::uint32_t number : all) {
-    const member& m = members_.at(number);
-    if (m.open) tell(number, wire::drain{});
-    else if (m.pool != 0) world_.kill_worker(number);  // it has no work, and would wait for some
-  }
+  handle([this] {
+    std::vector<std::uint32_t> all;
+    for (const auto& [number, m] : members_) all.push_back(number);
+    for (std::uint32_t number : all) {
+      const member& m = members_.at(number);
+      if (m.open) tell(number, wire::drain{});
+      else if (m.pool != 0) world_.kill_worker(number);  // it has no work, and would wait for some
+    }
+  });
 }
 
-void agent::stop() {
+void agent::stop(bool out_of_memory) {
   stopped_ = true;
-  for (auto& [number, m] : members_)
-    if (m.link != nullptr) close_link(m);
+  failed_ = failed() || out_of_memory;
+  auto say_why = [this](session_link& to) {
+    auto why = node_error(errc::no_memory, "the agent ran out of memory");
+    (void)to.send(wire::refused{.ticket = 0, .why = std::move(why), .fatal = true}, -1);
+  };
+  if (failed_)
+    (void)sched::try_allocate([this] {
+      logger_.write(log_level::error, error_layer::node, port_.now_ns(),
+                    "the agent ran out of memory and ends");
+    });
+  // Needs no memory: nobody is told why then.
+  for (auto& [number, m] : members_) {
+    if (m.link == nullptr) continue;
+    if (failed_ && m.open) (void)sched::try_allocate([&] { say_why(*m.link); });
+    m.link->close();
+    m.link = nullptr;
+  }
   closed_.clear();
   files_.stop();
 }

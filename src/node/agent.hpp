@@ -10,6 +10,9 @@
 // add_session, `hello`, messages, closed or its process ended (in any order), `session_ended` once
 // it is known how, and when the process is really gone `session_gone`: only then is memory that it
 // could write used again.
+//
+// Memory: where it runs out in the handling of an event, whatever that was (std::bad_alloc), what
+// is half made is not trusted. From then on the agent does nothing but end: failed().
 
 #include <cstdint>
 #include <deque>
@@ -31,6 +34,7 @@
 #include "node/spill_files.hpp"
 #include "ports/memory.hpp"
 #include "ports/port.hpp"
+#include "sched/no_throw.hpp"
 #include "store/store.hpp"
 
 namespace beamlet {
@@ -123,11 +127,15 @@ class agent final : public link_events, private spill_events {
   /// When `advance` has to be called if nothing comes; base::never_ns: never.
   base::time_ns next_ns() const;
 
+  /// Memory ran out: every call does nothing from now on, and stop() is due.
+  bool failed() const { return failed_ || files_.failed(); }
+
   /// Tells sessions to end, waits for nothing. Sessions get `drain`; no other one is welcomed.
   void drain();
   /// Closes all links and begins to remove what is on disk. No call but turns of the port,
-  /// busy() and the destructor may follow.
-  void stop();
+  /// busy() and the destructor may follow. `out_of_memory`: its driver's, as if it had failed().
+  /// Then sessions are told, where memory is left for it.
+  void stop(bool out_of_memory = false);
   /// Whether file requests are in flight: turn the port until that ends.
   bool busy() const { return files_.busy(); }
   /// Those whose process may still be there, too.
@@ -193,6 +201,17 @@ class agent final : public link_events, private spill_events {
   using request_key = std::pair<std::uint32_t, std::uint64_t>;
 
   // agent.cpp: the loops, and what sessions say.
+  template <class F>
+  void handle(F&& event) {
+    if (failed()) return;
+    if (handling_) return event();  // in the midst of another one, which is half made with it
+    handling_ = true;
+    if (!sched::try_allocate(event)) failed_ = true;
+    handling_ = false;
+  }
+  void take_resources();
+  void hear(std::uint32_t session, wire::to_agent message);
+  void advance_all();
   void step(cluster::event what);
   void refresh_time();
   template <class Message>
@@ -283,7 +302,6 @@ class agent final : public link_events, private spill_events {
   object_index index_;
   store::store store_;
   segments segments_;
-  spill_files files_;
 
   std::map<std::uint32_t, member> members_;
   std::uint32_t last_session_ = 0;
@@ -296,12 +314,14 @@ class agent final : public link_events, private spill_events {
   std::vector<request_key> cancelled_;             // whose answers may be among the store's actions
   std::deque<cluster::event> events_;
   bool stepping_ = false, fresh_ = false, draining_ = false, stopped_ = false;
+  bool handling_ = false, failed_ = false;
   base::time_ns timer_ns_ = base::never_ns;
   base::time_ns watch_ns_ = base::never_ns;  // when memory is looked at next
   ports::memory_use memory_;                 // as it was when it was too much
   bool memory_unknown_ = false;
   std::uint32_t memory_victim_ = 0;  // the session that was ended last
   std::uint64_t heard_ = 0;
+  spill_files files_;  // the last, as what it has begun in the constructor has to end by stop()
 };
 
 }  // namespace node

@@ -268,16 +268,20 @@ void agent::carry_out(store::lost&& a) {
 void agent::carry_out(store::pressure&& a) { tell(a.session, wire::pressure{.size = a.size}); }
 
 void agent::on_spill_written(store::file_id file, const result<void>& how) {
-  refresh_time();
-  if (!how.has_value())
-    logger_.write(log_level::warning, error_layer::node, port_.now_ns(),
-                  "nothing could be spilled: " + how.error().describe());
-  store_.spill_written(file, how);
+  handle([&] {
+    refresh_time();
+    if (!how.has_value())
+      logger_.write(log_level::warning, error_layer::node, port_.now_ns(),
+                    "nothing could be spilled: " + how.error().describe());
+    store_.spill_written(file, how);
+  });
 }
 
 void agent::on_restored(const object_id& id, const result<void>& how) {
-  refresh_time();
-  store_.restored(id, how);
+  handle([&] {
+    refresh_time();
+    store_.restored(id, how);
+  });
 }
 
 }  // namespace node

@@ -16,11 +16,13 @@ void agent::on_closed(std::uint32_t session, const error& why) {
   auto at = members_.find(session);
   if (at == members_.end() || at->second.link == nullptr) return;
   member& m = at->second;
-  closed_.push_back(std::move(m.link));
-  m.due_ns = port_.now_ns() + ending_ns_max;
-  if (why.code() != errc::closed && logger_.enabled(log_level::warning))
-    logger_.write(log_level::warning, error_layer::node, port_.now_ns(),
-                  "session " + std::to_string(session) + " is lost: " + why.describe());
+  handle([&] {
+    closed_.push_back(std::move(m.link));
+    m.due_ns = port_.now_ns() + ending_ns_max;
+    if (why.code() != errc::closed && logger_.enabled(log_level::warning))
+      logger_.write(log_level::warning, error_layer::node, port_.now_ns(),
+                    "session " + std::to_string(session) + " is lost: " + why.describe());
+  });
 }
 
 void agent::process_ended(std::uint32_t session, int signal, std::string how) {
@@ -34,11 +36,13 @@ void agent::process_ended(std::uint32_t session, int signal, std::string how) {
 }
 
 void agent::worker_failed(std::uint64_t pool, error why) {
-  refresh_time();
-  if (logger_.enabled(log_level::info))
-    logger_.write(log_level::info, error_layer::node, port_.now_ns(),
-                  "a worker process could not be started: " + why.describe());
-  step(cluster::worker_failed{.pool = pool, .why = std::move(why)});
+  handle([&] {
+    refresh_time();
+    if (logger_.enabled(log_level::info))
+      logger_.write(log_level::info, error_layer::node, port_.now_ns(),
+                    "a worker process could not be started: " + why.describe());
+    step(cluster::worker_failed{.pool = pool, .why = std::move(why)});
+  });
 }
 
 /// What a session did cannot be mended. Only it suffers.

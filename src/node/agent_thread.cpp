@@ -15,6 +15,7 @@
 #include "ports/local_socket.hpp"
 #include "ports/processes.hpp"
 #include "ports/uv/uv_port.hpp"
+#include "sched/no_throw.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -45,6 +46,7 @@ class agent_thread::driver final : public outer_world, public link_events {
       : port_(std::move(port)), options_(std::move(options)) {}
 
   void run();
+  void serve();
   result<void> post(std::function<void(driver&)> what);
   void stop();
 
@@ -125,6 +127,7 @@ class agent_thread::driver final : public outer_world, public link_events {
   void listen_again();
   void end_if_idle();
   static void on_connection(void* user, unsigned events);
+  void accept(listening& at);
   void add_stranger(ports::local_socket socket);
   void end_everything();
 
@@ -139,6 +142,7 @@ class agent_thread::driver final : public outer_world, public link_events {
   base::time_ns listen_again_ns_ = base::never_ns;  // descriptors had run out
   base::time_ns stop_ns_ = base::never_ns;          // asked to stop: the latest end
   base::time_ns idle_until_ns_ = base::never_ns;    // no program has a session: then it stops
+  bool failed_ = false;                             // memory ran out here: as agent::failed()
 
   std::mutex lock_;  // of the rest, and held while the port is woken: it lives that long
   std::vector<std::function<void(driver&)>> posted_;
@@ -160,6 +164,12 @@ void agent_thread::driver::stop() {
 }
 
 void agent_thread::driver::run() {
+  failed_ = !sched::try_allocate([this] { serve(); });
+  end_everything();
+  if (options_.on_end) options_.on_end();
+}
+
+void agent_thread::driver::serve() {
   agent_ = std::make_unique<node::agent>(*port_, *this, options_.agent);
   if (options_.idle_end_ns != base::never_ns) {
     idle_until_ns_ = deadline_after(std::max(options_.idle_end_ns, options_.first_session_ns));
@@ -184,8 +194,6 @@ void agent_thread::driver::run() {
     agent_->advance();
     end_if_idle();
   }
-  end_everything();
-  if (options_.on_end) options_.on_end();
 }
 
 void agent_thread::driver::end_if_idle() {
@@ -200,6 +208,7 @@ void agent_thread::driver::end_if_idle() {
 }
 
 bool agent_thread::driver::finished() {
+  if (failed_ || agent_->failed()) return true;
   if (stop_ns_ == base::never_ns) {
     {
       std::lock_guard hold(lock_);
@@ -349,13 +358,17 @@ void agent_thread::driver::add_listener(std::shared_ptr<ports::local_listener> l
 
 void agent_thread::driver::on_connection(void* user, unsigned) {
   auto& at = *static_cast<listening*>(user);
+  if (!sched::try_allocate([&at] { at.self->accept(at); })) at.self->failed_ = true;
+}
+
+void agent_thread::driver::accept(listening& at) {
   auto accepted = at.listener->accept();
   if (!accepted.has_value()) {
     constexpr base::time_ns pause_ns = 100'000'000;  // until somebody may have closed something
-    at.self->listen_again_ns_ = at.self->port_->now_ns() + pause_ns;
+    listen_again_ns_ = port_->now_ns() + pause_ns;
     at.watch->want(0);
   } else if (*accepted) {
-    at.self->add_stranger(**std::move(accepted));
+    add_stranger(**std::move(accepted));
   }
 }
 
@@ -383,17 +396,20 @@ void agent_thread::driver::end_everything() {
   std::vector<std::function<void(driver&)>> posted;
   {
     std::lock_guard hold(lock_);
-    stopped_ = true;
+    stopping_ = stopped_ = true;
     posted.swap(posted_);
   }
   posted.clear();
+  listeners_.clear();
   for (auto& each : processes_) {
     if (each.second->worker) each.second->worker->kill();
   }
   processes_.clear();  // waits for them
-  agent_->stop();
-  while (agent_->busy()) port_->turn(base::never_ns);
-  agent_.reset();
+  if (agent_ != nullptr) {
+    agent_->stop(failed_);
+    while (agent_->busy()) port_->turn(base::never_ns);
+    agent_.reset();
+  }
   locals_.clear();
   port_->close();
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "beamlet/base/error.hpp"
+#include "sched/no_throw.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -19,10 +20,14 @@ inline error link_error(errc code, std::string sentence, const error& first = {}
 }
 
 /// What a session is told when its agent cannot be heard any more. An end that was said is none of
-/// the reasons worth telling.
+/// the reasons worth telling. Where memory has run out there is no text.
 inline error agent_lost_error(const error& first = {}) {
-  return link_error(errc::agent_lost, "the agent is gone",
-                    first.code() == errc::closed ? error() : first);
+  error made(errc::agent_lost, error_layer::node);
+  (void)sched::try_allocate([&] {
+    made = link_error(errc::agent_lost, "the agent is gone",
+                      first.code() == errc::closed ? error() : first);
+  });
+  return made;
 }
 
 }  // namespace node

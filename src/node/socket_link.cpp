@@ -7,6 +7,7 @@
 
 #include "node/link_error.hpp"
 #include "ports/threads.hpp"
+#include "sched/no_throw.hpp"
 #include "wire/encoding.hpp"
 
 namespace beamlet {
@@ -75,13 +76,21 @@ void socket_session_link::read() {
   if (closed_ || why.code() == errc::ok) return;
   // A program of another version learns why, if it can read as much as this.
   if (why.code() == errc::unsupported)
-    (void)send(wire::refused{.ticket = 0, .why = why, .fatal = true}, -1);
+    (void)sched::try_allocate(
+        [&] { (void)send(wire::refused{.ticket = 0, .why = why, .fatal = true}, -1); });
   close();
   events_->on_closed(session_, why);
 }
 
-// The first error; none when more may come, or the link was closed meanwhile.
+// The first error; none when more may come, or the link was closed meanwhile. It is called from
+// libuv, through which nothing may throw; the agent looks after its own memory.
 error socket_session_link::read_frames(const bool& gone) {
+  error why(errc::no_memory, error_layer::node);
+  (void)sched::try_allocate([&] { why = read_all_frames(gone); });
+  return why;
+}
+
+error socket_session_link::read_all_frames(const bool& gone) {
   BEAMLET_TRY_VOID(socket_.fill());
   while (!closed_) {
     BEAMLET_TRY(auto frame, socket_.next());

@@ -49,6 +49,7 @@ class socket_session_link final : public session_link {
   static void on_ready(void* user, unsigned events);
   void read();
   error read_frames(const bool& gone);
+  error read_all_frames(const bool& gone);
 
   ports::port& port_;
   ports::local_socket socket_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "beamlet/base/panic.hpp"
+#include "sched/no_throw.hpp"
 #include "store/spill_record.hpp"
 
 namespace beamlet {
@@ -28,7 +29,9 @@ std::string spill_file_name(store::file_id file) { return "spill-" + std::to_str
 spill_files::spill_files(ports::port& port, spill_events& events, memory bytes,
                          spill_options options)
     : port_(port), events_(events), bytes_(std::move(bytes)), options_(std::move(options)) {
-  pump();
+  last_ = std::make_unique<job>();
+  active_.reserve(spill_jobs_max + 2);
+  if (!sched::try_allocate([&] { pump(); })) give_up();
 }
 
 spill_files::~spill_files() { BEAMLET_ASSERT(!busy(), "a file request is in flight"); }
@@ -93,7 +96,13 @@ void spill_files::ask(job& j, file_operation what, int file, job::step next) {
 
 void spill_files::on_done(ports::file_request& request) {
   job& j = *static_cast<job*>(request.user);
-  (j.home->*j.next)(j);
+  spill_files& home = *j.home;
+  if (home.failed_) {
+    if (request.opened != ports::no_folder) j.file = request.opened;
+    home.let_go(j);
+  } else if (!sched::try_allocate([&] { (home.*j.next)(j); })) {
+    home.give_up();
+  }
 }
 
 /// Notes why, and goes to the end of the job.
@@ -205,9 +214,39 @@ void spill_files::on_folder_removed(job& j) {
 // -- the end
 
 void spill_files::stop() {
-  if (std::exchange(stopping_, true)) return;
-  fail_waiting(errc::closed);
-  pump();
+  if (std::exchange(stopping_, true) || failed_) return;
+  auto waits = [](const auto& each) { return each->request.of_port.request != nullptr; };
+  const bool whole = std::all_of(active_.begin(), active_.end(), waits);
+  auto end = [&] {
+    fail_waiting(errc::closed);
+    pump();
+  };
+  if (!whole || !sched::try_allocate(end)) give_up();
+}
+
+/// Works from any state, and needs no memory.
+void spill_files::give_up() {
+  failed_ = true;
+  waiting_.clear();
+  active_.push_back(std::move(last_));
+  active_.back()->home = this;
+  for (std::size_t i = active_.size(); i-- > 0;) {
+    job& j = *active_[i];
+    if (j.request.of_port.request != nullptr) continue;
+    // A step may have stopped before it took what its request had opened.
+    const int opened = j.request.opened;
+    if (opened != ports::no_folder && opened != own_ && opened != base_) j.file = opened;
+    let_go(j);
+  }
+}
+
+void spill_files::let_go(job& j) {
+  int open = std::exchange(j.file, ports::no_folder);
+  for (int* folder : {&own_, &base_})  // others may be at work in them: the last one closes
+    if (open == ports::no_folder && active_.size() == 1)
+      open = std::exchange(*folder, ports::no_folder);
+  if (open != ports::no_folder) return ask(j, file_operation::close, open, nullptr);
+  std::erase_if(active_, [&](const auto& each) { return each.get() == &j; });
 }
 
 void spill_files::begin_cleanup(job& j) {

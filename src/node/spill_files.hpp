@@ -64,10 +64,14 @@ class spill_files {
   void remove(store::file_id file);
 
   /// What waits fails, what is under way ends early, then all files and the folder are removed.
-  /// Requests that fail because of it are answered.
+  /// Requests that fail because of it are answered. Where memory runs out, the files stay for the
+  /// next sweep, and what is open is closed.
   void stop();
   /// Whether requests are in flight: memory and port are needed until that ends.
   bool busy() const { return !active_.empty(); }
+  /// Memory ran out in the midst of a request: nothing more is begun or answered, and what is under
+  /// way ends. Only stop(), busy() and the destructor may follow.
+  bool failed() const { return failed_; }
 
  private:
   /// One request at a time, and what comes after it.
@@ -101,6 +105,8 @@ class spill_files {
   bool has_failed(job& j);
   void close(job& j);
   void finish(job& j);
+  void give_up();
+  void let_go(job& j);
 
   void begin_open(job& j);
   void on_base_open(job& j);
@@ -136,9 +142,10 @@ class spill_files {
   spill_options options_;
   folder_state state_ = folder_state::closed;
   int base_ = ports::no_folder, own_ = ports::no_folder;
-  bool swept_ = false, stopping_ = false;
+  bool swept_ = false, stopping_ = false, failed_ = false;
   std::deque<std::unique_ptr<job>> waiting_;
   std::vector<std::unique_ptr<job>> active_;
+  std::unique_ptr<job> last_;       // closes the folders where there is no memory for another one
   std::set<store::file_id> files_;  // that may be on disk
 };
 

@@ -3,6 +3,7 @@
 
 // Where memory may run out and nobody may throw.
 
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -12,15 +13,15 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace sched {
 
-/// Runs `body`; false when it ran out of memory. Without exceptions the standard library aborts
-/// there.
+/// Runs `body`; false when it ran out of memory, where it stopped: what it had begun stays half
+/// made. Without exceptions the standard library aborts there.
 template <class F>
 bool try_allocate(F&& body) noexcept {
 #if BEAMLET_HAS_EXCEPTIONS
   try {
     std::forward<F>(body)();
     return true;
-  } catch (...) {
+  } catch (const std::bad_alloc&) {
     return false;
   }
 #else

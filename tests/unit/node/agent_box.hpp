@@ -19,6 +19,7 @@
 #include "node/agent.hpp"
 #include "node/index_reader.hpp"
 #include "ports/sim/sim_port.hpp"
+#include "tests/unit/heap.hpp"
 #include "wire/encoding.hpp"
 
 namespace agent_test {
@@ -40,12 +41,32 @@ inline std::byte byte_of(const object_id& id, std::uint64_t k) {
   return static_cast<std::byte>(id.guard * 31 + id.sequence * 17 + k * 7 + (k >> 8));
 }
 
+/// What counts inside a turn is the agent's code.
+class counting_port final : public ports::sim_port {
+ public:
+  using ports::sim_port::sim_port;
+  void start(ports::file_request& request) override {
+    done_ = request.done;  // the agent has one for all
+    request.done = [](ports::file_request& ended) {
+      heap::counting inside(true);
+      done_(ended);
+    };
+    sim_port::start(request);
+  }
+
+ private:
+  static inline void (*done_)(ports::file_request&) = nullptr;
+};
+
 /// One session, as the agent sees it, and what it has heard.
 struct client {
   std::uint32_t number = 0;
   std::uint64_t pool = 0;
   bool connected = true;  ///< for the agent; false: it closed the link
   bool reads = true;
+  bool welcomed = false;
+  bool agent_failed = false;        ///< while it was there
+  error ended_with;                 ///< what a fatal refusal said
   std::uint64_t send_fails_at = 0;  ///< counts down with what is sent to it
   bool maps_own = true;             ///< answers its own segment with `mapped`
   bool unmaps = true;
@@ -138,6 +159,9 @@ struct client {
       outbox.push_back(wire::unmapped{gone->segment});
       return;
     }
+    if (const auto* refused = std::get_if<wire::refused>(&message); refused && refused->fatal)
+      ended_with = refused->why;
+    welcomed = welcomed || std::holds_alternative<wire::welcome>(message);
     heard.push_back(std::move(message));
   }
 };
@@ -147,6 +171,7 @@ class fake_link final : public node::session_link {
   explicit fake_link(std::shared_ptr<client> to) : to_(std::move(to)) {}
   ~fake_link() override { to_->connected = false; }
   beamlet::result<void> send(wire::to_session message, int segment) override {
+    heap::counting outside(false);
     if (!to_->connected) return errc::closed;
     if (!to_->reads || (to_->send_fails_at != 0 && --to_->send_fails_at == 0))
       return errc::queue_full;
@@ -174,28 +199,42 @@ inline node::agent_options small_options() {
 
 class box final : public node::outer_world {
  public:
-  explicit box(node::agent_options options = small_options(), std::uint64_t seed = 1)
-      : port(seed), agent(std::make_unique<node::agent>(port, *this, std::move(options))) {}
+  explicit box(node::agent_options options = small_options(), std::uint64_t seed = 1) : port(seed) {
+    begin(std::move(options));
+  }
   ~box() { end(); }
   box(const box&) = delete;
   box& operator=(const box&) = delete;
 
   void end() {
     if (agent == nullptr) return;
+    failed = agent->failed();
+    for (auto& each : clients()) each->agent_failed = failed && each->connected && each->welcomed;
+    heap::counting inside(true);
     agent->stop();
-    while (agent->busy()) port.turn(UINT64_MAX);
+    while (agent->busy()) turn(UINT64_MAX);
     agent = nullptr;
+  }
+  void turn(std::uint64_t until_ns) {
+    heap::counting outside(false);
+    port.turn(until_ns);
   }
 
   /// Another agent on the same disk, with none of the sessions.
   static void restart(box& b, node::agent_options options) {
     b.end();
     b.clients_.clear();
-    b.agent = std::make_unique<node::agent>(b.port, b, std::move(options));
+    b.begin(std::move(options));
   }
 
-  void start_worker(const node::worker_wish& wish) override { wishes.push_back(wish); }
-  void kill_worker(std::uint32_t session) override { killed.push_back(session); }
+  void start_worker(const node::worker_wish& wish) override {
+    heap::counting outside(false);
+    wishes.push_back(wish);
+  }
+  void kill_worker(std::uint32_t session) override {
+    heap::counting outside(false);
+    killed.push_back(session);
+  }
   bool has_ended(const std::string& life) const override { return life == "dead"; }
   ports::memory_use memory() const override { return ++memory_looks, memory_now; }
   std::uint64_t memory_of(std::uint32_t) const override { return 5 * mib; }
@@ -203,7 +242,9 @@ class box final : public node::outer_world {
   std::shared_ptr<client> connect(std::uint64_t pool = 0) {
     auto made = std::make_shared<client>();
     made->pool = pool;
-    made->number = agent->add_session(std::make_unique<fake_link>(made), pool);
+    auto link = std::make_unique<fake_link>(made);
+    heap::counting inside(true);
+    if (agent != nullptr) made->number = agent->add_session(std::move(link), pool);
     return made;
   }
   /// One that has said hello and heard the welcome.
@@ -223,13 +264,19 @@ class box final : public node::outer_world {
   }
 
   void say(client& from, wire::to_agent message) {
-    if (from.connected) agent->on_message(from.number, std::move(message));
+    hear(from, std::move(message));
     settle();
+  }
+  void hear(client& from, wire::to_agent message) {
+    heap::counting inside(true);
+    if (from.connected) agent->on_message(from.number, std::move(message));
   }
   /// All that happens without more time than the disk takes.
   void settle() {
     for (;;) {
-      agent->advance();
+      if (agent == nullptr || agent->failed()) return end();
+      advance();
+      if (agent->failed()) return end();
       if (std::string wrong = agent->check(); complaint.empty() && !wrong.empty())
         complaint = wrong;
       bool sent = false;
@@ -237,25 +284,33 @@ class box final : public node::outer_world {
         while (!each->outbox.empty()) {
           wire::to_agent message = std::move(each->outbox.front());
           each->outbox.pop_front();
-          if (each->connected) agent->on_message(each->number, std::move(message));
+          hear(*each, std::move(message));
           sent = true;
         }
       }
       if (sent) continue;
       if (!agent->busy()) return;
-      port.turn(UINT64_MAX);
+      turn(UINT64_MAX);
     }
+  }
+  void advance() {
+    heap::counting inside(true);
+    agent->advance();
   }
   void pass(std::uint64_t ns) {
     const std::uint64_t until = port.now_ns() + ns;
-    while (port.now_ns() < until) {
-      port.turn(std::min(until, std::max(agent->next_ns(), port.now_ns() + 1)));
+    while (agent != nullptr && port.now_ns() < until) {
+      turn(std::min(until, std::max(agent->next_ns(), port.now_ns() + 1)));
       settle();
     }
   }
   void die(client& who, int signal = 9) {
-    agent->on_closed(who.number, errc::closed);
-    agent->process_ended(who.number, signal, {});
+    if (agent != nullptr) {
+      heap::counting inside(true);
+      agent->on_closed(who.number, errc::closed);
+      agent->process_ended(who.number, signal, {});
+      who.connected = false;
+    }
     settle();
   }
 
@@ -287,16 +342,23 @@ class box final : public node::outer_world {
     return here->objects.front();
   }
 
-  ports::sim_port port;
+  counting_port port;
   std::vector<node::worker_wish> wishes;
   std::vector<std::uint32_t> killed;
   ports::memory_use memory_now{.used = 0, .limit = 100 * mib};
   mutable std::size_t memory_looks = 0;
   std::string complaint;
   std::uint64_t ticket = 0;
+  bool failed = false;  ///< the agent ended because memory ran out
   std::unique_ptr<node::agent> agent;
 
  private:
+  void begin(node::agent_options options) {
+    heap::counting inside(true);
+    failed = !beamlet::sched::try_allocate(
+        [&] { agent = std::make_unique<node::agent>(port, *this, std::move(options)); });
+  }
+
   std::vector<std::shared_ptr<client>> clients_;
 };
 

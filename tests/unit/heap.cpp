@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "heap.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+thread_local std::uint64_t fails_at = 0;
+thread_local bool all_after = false, failed = false;
+
+bool fails() {
+  if (!heap::counts || fails_at == 0) return false;
+  if (fails_at > 1) return --fails_at, false;
+  if (!all_after) fails_at = 0;
+  return failed = true;
+}
+void* take(std::size_t bytes, std::size_t alignment) noexcept {
+  if (fails()) return nullptr;
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return std::malloc(bytes != 0 ? bytes : 1);
+  return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+void* take_or_throw(std::size_t bytes, std::size_t alignment) {
+  void* memory = take(bytes, alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+}  // namespace
+
+namespace heap {
+void fail_at(std::uint64_t n, bool and_all_after) {
+  fails_at = n;
+  all_after = and_all_after;
+  failed = false;
+}
+bool has_failed() { return failed; }
+}  // namespace heap
+
+// The forms for arrays, and those with a size, call these.
+void* operator new(std::size_t bytes) { return take_or_throw(bytes, 1); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return take(bytes, 1); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return take_or_throw(bytes, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return take(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
