@@ -92,6 +92,11 @@ class local_socket {
   /// (descriptors). And closed: the peer is gone, though what it sent may still be read.
   result<void> send(std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 
+  /// Ends the connection at both ends, as their fill() will tell. What is queued is not sent.
+  ///
+  /// Thread: any, also beside the others.   Blocks: no.
+  void shut_down();
+
   /// Sends what is queued as far as the system takes it.   Errors: closed, exhausted (see send()).
   result<void> flush();
   std::size_t unsent_bytes() const { return queue_.size() - queue_begin_; }

@@ -181,6 +181,8 @@ result<void> local_socket::queue_frame(std::span<const std::byte> header,
   return {};
 }
 
+void local_socket::shut_down() { (void)::shutdown(number(), SHUT_RDWR); }
+
 result<void> local_socket::flush() {
   while (unsent_bytes() > 0) {
     std::vector<int> descriptors;

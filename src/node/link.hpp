@@ -53,8 +53,14 @@ class agent_link {
 
   /// Sends, or queues within the link's bound.
   ///
-  /// Thread: any.   Blocks: no.   Errors: agent_lost (it is gone), queue_full, too_large.
+  /// Thread: any.   Blocks: no.   Errors: agent_lost (it is gone), queue_full, too_large, no_memory.
   virtual result<void> send(wire::to_agent message) = 0;
+
+  /// Ends the connection from this side, for want of memory: nothing is sent any more, and the
+  /// thread that reads will tell `on_lost`, not inside this call.
+  ///
+  /// Thread: any.   Blocks: no.   Needs no memory.
+  virtual void give_up() = 0;
 
   /// Reads what has come and hands it to the receiver, on this thread; waits for something until
   /// the time has passed, or less: the caller looks at its clock and asks again. For who would

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "beamlet/base/error.hpp"
@@ -11,23 +12,24 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace node {
 
-/// An error of a link that follows from `first`, whose message becomes the cause.
-inline error link_error(errc code, std::string sentence, const error& first = {}) {
-  error_detail detail;
-  detail.message = std::move(sentence);
-  if (first.code() != errc::ok) detail.cause = std::string(first.message());
-  return error(code, error_layer::node, std::move(detail), first.system());
+/// An error of a link that follows from `first`, whose message becomes the cause. Where memory has
+/// run out there is no text.
+inline error link_error(errc code, std::string_view sentence, const error& first = {}) noexcept {
+  error made(code, error_layer::node, first.system());
+  (void)sched::try_allocate([&] {
+    error_detail detail;
+    detail.message = std::string(sentence);
+    if (first.code() != errc::ok) detail.cause = std::string(first.message());
+    made = error(code, error_layer::node, std::move(detail), first.system());
+  });
+  return made;
 }
 
 /// What a session is told when its agent cannot be heard any more. An end that was said is none of
-/// the reasons worth telling. Where memory has run out there is no text.
-inline error agent_lost_error(const error& first = {}) {
-  error made(errc::agent_lost, error_layer::node);
-  (void)sched::try_allocate([&] {
-    made = link_error(errc::agent_lost, "the agent is gone",
-                      first.code() == errc::closed ? error() : first);
-  });
-  return made;
+/// the reasons worth telling.
+inline error agent_lost_error(const error& first = {}) noexcept {
+  return link_error(errc::agent_lost, "the agent is gone",
+                    first.code() == errc::closed ? error() : first);
 }
 
 }  // namespace node

@@ -38,6 +38,7 @@ class local_agent_link final : public agent_link {
   result<void> send(wire::to_agent message) override {
     return channel_->to_agent(std::move(message));
   }
+  void give_up() override { channel_->session_gives_up(); }
   bool pump(std::uint64_t) override { return false; }
   bool read_by_this_thread() const override { return false; }
 
@@ -75,7 +76,7 @@ local_channel::ends local_channel::make(ports::port& port, agent_messages& recei
 result<void> local_channel::to_agent(wire::to_agent message) {
   std::size_t bytes = local_bytes_of(message);
   std::lock_guard hold(lock_);
-  if (agent_gone_) return agent_lost_error();
+  if (agent_gone_ || given_up_) return agent_lost_error();
   if (queue_.size() == local_queue_messages_max || queue_bytes_ + bytes > local_queue_bytes_max) {
     return link_error(errc::queue_full, "the agent has not taken what was sent before");
   }
@@ -94,7 +95,7 @@ bool local_channel::hand_over(link_events& events, std::uint32_t session) {
     waiting_.store(false, std::memory_order_relaxed);
     std::swap(queue_, taken_);
     queue_bytes_ = 0;
-    last = session_gone_;
+    last = session_gone_ || given_up_;
   }
   // Only this thread says that the agent is gone, perhaps in one of these calls.
   for (std::size_t i = 0; i < taken_.size() && !agent_gone_; ++i) {
@@ -135,6 +136,13 @@ void local_channel::session_leaves() {
   }
   std::lock_guard hold(lock_);
   session_gone_ = true;
+  if (!agent_gone_ && !waiting_.exchange(true, std::memory_order_relaxed)) port_.wake();
+}
+
+// The agent lets go of its end then, which is how the session hears of it.
+void local_channel::session_gives_up() {
+  std::lock_guard hold(lock_);
+  given_up_ = true;
   if (!agent_gone_ && !waiting_.exchange(true, std::memory_order_relaxed)) port_.wake();
 }
 

@@ -45,6 +45,7 @@ class local_channel {
   result<void> to_session(wire::to_session message, int segment);
   void agent_leaves();
   void session_leaves();
+  void session_gives_up();
 
   local_channel(ports::port& port, agent_messages& receiver) : port_(port), receiver_(receiver) {}
 
@@ -55,7 +56,7 @@ class local_channel {
   mutable std::mutex lock_;  // of the queue, and held while the port is woken: it lives that long
   std::vector<wire::to_agent> queue_;
   std::size_t queue_bytes_ = 0;
-  bool agent_gone_ = false, session_gone_ = false;
+  bool agent_gone_ = false, session_gone_ = false, given_up_ = false;
   std::atomic<bool> waiting_{false};  // there is something for hand_over()
 
   // Held in a call of the receiver, so that the session can be destroyed after its end is; taken

@@ -113,6 +113,8 @@ result<void> reading_link::send(wire::to_agent message) {
   return reader_->link().send(std::move(message));
 }
 
+void reading_link::give_up() { reader_->link().give_up(); }
+
 }  // namespace node
 }  // namespace BEAMLET_ABI
 }  // namespace beamlet

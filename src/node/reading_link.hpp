@@ -30,6 +30,7 @@ class reading_link final : public agent_link {
   ~reading_link() override;
 
   result<void> send(wire::to_agent message) override;
+  void give_up() override;
   /// Nothing to read for others: returns at once.
   bool pump(std::uint64_t) override { return false; }
   bool read_by_this_thread() const override { return false; }

@@ -38,7 +38,7 @@ struct awaited {
   template <class TakeBack>
   result<T> wait(session_books& b, base::time_ns until_ns, TakeBack&& take_back) {
     if (!b.wait(is_here, 0, time_after(until_ns, b.grace_ns)) && take_back()) {
-      std::lock_guard hold(b.lock);
+      books_lock hold(b);
       return b.is_dead() ? b.dead : link_error(errc::timeout, "the agent did not answer in time");
     }
     // Another thread is about to answer, if it has not.
@@ -46,6 +46,27 @@ struct awaited {
     return std::move(*what);
   }
 };
+
+/// False: no memory for it.
+template <class T>
+bool make_awaited(std::shared_ptr<awaited<T>>& box, std::function<void(result<T>)>& then) {
+  return sched::try_allocate([&] {
+    box = std::make_shared<awaited<T>>();
+    then = [box](result<T> what) { box->come(std::move(what)); };
+  });
+}
+bool make_awaited(std::shared_ptr<awaited<bool>>& box, std::function<void(error)>& then) {
+  return sched::try_allocate([&] {
+    box = std::make_shared<awaited<bool>>();
+    then = [box](error why) {
+      if (why.code() == errc::ok) box->come(true);
+      else box->come(std::move(why));
+    };
+  });
+}
+
+/// Nothing was begun.
+error caller_out_of_memory() { return error(errc::no_memory, error_layer::node); }
 }  // namespace
 
 session::session(session_host& host) : books_(std::make_shared<session_books>(host)) {}
@@ -56,9 +77,9 @@ result<void> session::open(std::unique_ptr<agent_link> link, const session_optio
                            base::time_ns timeout_ns) {
   session_books& b = *books_;
   base::time_ns until_ns = 0;
-  {
-    std::lock_guard hold(b.lock);
-    if (b.is_dead()) return b.dead;
+  (void)b.keep([&] {
+    books_lock hold(b);
+    if (b.is_dead()) return;
     BEAMLET_ASSERT(b.link == nullptr, "a session is opened once");
     b.link = std::move(link);
     b.now_ns = options.now_ns;
@@ -71,12 +92,15 @@ result<void> session::open(std::unique_ptr<agent_link> link, const session_optio
                       .slots = options.slots,
                       .has_entry = options.has_entry};
     b.post(std::move(hello));
+  });
+  {
+    books_lock hold(b);
     ++b.waiting;
   }
   for (bool in_time = true;;) {
     std::uint32_t seen = 0;
     {
-      std::lock_guard hold(b.lock);
+      books_lock hold(b);
       bool is_over = b.is_welcome || b.is_dead() || !in_time;
       if (is_over) --b.waiting;
       if (b.is_dead()) return b.dead;
@@ -93,45 +117,55 @@ result<void> session::open(std::unique_ptr<agent_link> link, const session_optio
 void session::close(std::vector<wire::trace> ran) {
   session_books& b = *books_;
   std::shared_ptr<agent_link> last;
-  {
-    std::lock_guard hold(b.lock);
+  (void)b.keep([&] {
+    books_lock hold(b);
     if (b.link != nullptr) b.post(wire::bye{std::move(ran)});
+  });
+  {
+    books_lock hold(b);
     if (!b.is_dead()) b.dead = error(errc::closed, error_layer::node);
     last = std::exchange(b.link, nullptr);
   }
   b.end(error(), false);  // with the reason that is there
 }
 
+void session::give_up() {
+  std::lock_guard hold(books_->lock);
+  books_->lose();
+}
+
 void session::look() {
   if (books_->told.load(std::memory_order_relaxed) == ports::thread::current_id()) return;
   std::shared_ptr<agent_link> reading;
   {
-    std::lock_guard hold(books_->lock);
+    books_lock hold(*books_);
     reading = books_->link;
   }
   if (reading != nullptr && reading->read_by_this_thread()) reading->pump(0);
 }
 
 bool session::lost() const {
-  std::lock_guard hold(books_->lock);
+  books_lock hold(*books_);
   return books_->is_dead();
 }
 
 bool session::forked() const { return books_->forked(); }
 
 std::uint64_t session::inline_max() const {
-  std::lock_guard hold(books_->lock);
+  books_lock hold(*books_);
   return books_->welcome.inline_max;
 }
 
 bool session::behind() const {
-  std::lock_guard hold(books_->lock);
+  books_lock hold(*books_);
   return !books_->backlog.empty();
 }
 
 void session::flush() {
-  std::lock_guard hold(books_->lock);
-  books_->drain();
+  (void)books_->keep([this] {
+    books_lock hold(*books_);
+    books_->drain();
+  });
 }
 
 // -- ids
@@ -147,28 +181,36 @@ object_id session::mint() {
 }
 
 void session::publish(const object_id& id) {
-  std::lock_guard hold(books_->lock);
-  books_->refs.retain(id);
-  books_->post(wire::publish{id});
+  (void)books_->keep([&] {
+    books_lock hold(*books_);
+    books_->refs.retain(id);
+    books_->post(wire::publish{id});
+  });
 }
 
 void session::retain(const object_id& id) {
-  std::lock_guard hold(books_->lock);
-  if (books_->refs.retain(id)) books_->post(wire::hold{id});
+  (void)books_->keep([&] {
+    books_lock hold(*books_);
+    if (books_->refs.retain(id)) books_->post(wire::hold{id});
+  });
 }
 
 void session::let_go(const object_id& id) {
-  std::lock_guard hold(books_->lock);
-  books_->refs.let_go(id);
-  books_->flush_if_many();
+  (void)books_->keep([&] {
+    books_lock hold(*books_);
+    books_->refs.let_go(id);
+    books_->flush_if_many();
+  });
 }
 
 void session::fulfil(const object_id& id, made value) {
   session_books& b = *books_;
-  std::lock_guard hold(b.lock);
-  std::vector<wire::extent> leases;
-  b.post(wire::fulfil{id, b.encode(std::move(value), leases)});
-  for (const wire::extent& lease : leases) b.give_back(lease);
+  (void)b.keep([&] {
+    books_lock hold(b);
+    std::vector<wire::extent> leases;
+    b.post(wire::fulfil{id, b.encode(std::move(value), leases)});
+    for (const wire::extent& lease : leases) b.give_back(lease);
+  });
 }
 
 // -- values
@@ -180,36 +222,35 @@ std::uint64_t session::require(std::span<const object_id> objects, std::uint8_t 
     then(std::move(*shown));
     return 0;
   }
-  result<void> sent;
-  {
-    std::lock_guard hold(b.lock);
-    if (b.is_dead()) {
-      sent = b.dead;
-    } else if (objects.size() > wire::limits::ids_max) {
-      sent = link_error(errc::too_large, "more objects than one request may name (ids_max)");
-    } else if (b.requests.size() >= requests_max) {
-      sent = link_error(errc::queue_full, "too many requests wait for an answer (requests_max)");
-    } else {
-      std::vector<object_id> names(objects.begin(), objects.end());
-      std::uint64_t ticket = ++b.tickets;
-      sent = b.ask(wire::require{ticket, names, urgency, deadline_ns});
-      if (sent.has_value()) {
-        b.requests[ticket] = {.objects = std::move(names), .got = {}, .then = std::move(then)};
-        return ticket;
-      }
-    }
-  }
+  auto sent = b.kept_answer([&]() -> result<std::uint64_t> {
+    books_lock hold(b);
+    if (b.is_dead()) return b.dead;
+    if (objects.size() > wire::limits::ids_max)
+      return link_error(errc::too_large, "more objects than one request may name (ids_max)");
+    if (b.requests.size() >= requests_max)
+      return link_error(errc::queue_full, "too many requests wait for an answer (requests_max)");
+    std::vector<object_id> names(objects.begin(), objects.end());
+    std::uint64_t ticket = ++b.tickets;
+    BEAMLET_TRY_VOID(b.ask(wire::require{ticket, names, urgency, deadline_ns}));
+    session_books::request& asked = b.requests[ticket];
+    asked.objects = std::move(names);
+    asked.then = std::move(then);
+    return ticket;
+  });
+  if (sent.has_value()) return *sent;
   then(sent.error());
   return 0;
 }
 
 bool session::abandon(std::uint64_t ticket) {
   session_books& b = *books_;
-  std::unique_lock hold(b.lock);
-  auto unwanted = b.requests.extract(ticket);
+  decltype(b.requests)::node_type unwanted;
+  (void)b.keep([&] {
+    books_lock hold(b);
+    unwanted = b.requests.extract(ticket);
+    if (!unwanted.empty()) b.post(wire::abandon{ticket});
+  });
   if (unwanted.empty()) return false;
-  b.post(wire::abandon{ticket});
-  hold.unlock();
   session_keeper::drop_all(unwanted.mapped().got);
   return true;
 }
@@ -227,10 +268,10 @@ result<std::vector<arrived>> session::fetch(std::span<const object_id> objects,
     return std::move(*shown);
   }
   base::time_ns until_ns = time_after(now, timeout_ns);
-  auto box = std::make_shared<awaited<std::vector<arrived>>>();
-  std::uint64_t ticket =
-      require(objects, urgency, until_ns,
-              [box](result<std::vector<arrived>> what) { box->come(std::move(what)); });
+  std::shared_ptr<awaited<std::vector<arrived>>> box;
+  fetched then;
+  if (!make_awaited(box, then)) return caller_out_of_memory();
+  std::uint64_t ticket = require(objects, urgency, until_ns, std::move(then));
   return box->wait(*books_, until_ns, [&] { return abandon(ticket); });
 }
 
@@ -241,99 +282,113 @@ result<block> session::allocate(std::uint64_t bytes, base::time_ns timeout_ns) {
   if (carver::rounded(bytes) == 0)
     return link_error(errc::too_large, "no store has so many bytes at once");
   session_books::lease_request mine{.bytes = bytes, .whole = false, .generous = true};
+  auto got = b.kept_answer([&] { return b.await_block(mine, timeout_ns); });
+  if (got.has_value()) return got;
+  books_lock hold(b);  // where memory ran out it may still be among those
+  std::erase_if(b.leases_asked, [&mine](const auto& each) { return each.second == &mine; });
+  return got;
+}
+
+result<block> session_books::await_block(lease_request& r, base::time_ns timeout_ns) {
   base::time_ns until_ns = base::never_ns;
-  std::unique_lock hold(b.lock);
-  if (!b.is_dead()) until_ns = time_after(b.now_ns(), timeout_ns);
-  mine.whole = b.welcome.whole_from != 0 && bytes >= b.welcome.whole_from;
+  books_lock hold(*this);
+  if (!is_dead()) until_ns = time_after(now_ns(), timeout_ns);
+  r.whole = welcome.whole_from != 0 && r.bytes >= welcome.whole_from;
   for (bool in_time = true;;) {
-    std::optional<block> got = mine.got;
-    if (!got.has_value() && !b.is_dead() && !mine.whole) got = b.carve(bytes);
+    std::optional<block> got = r.got;
+    if (!got.has_value() && !is_dead() && !r.whole) got = carve(r.bytes);
     result<void> failed;
-    if (b.is_dead()) failed = b.dead;
-    else if (mine.answered && !mine.generous) failed = mine.why;
+    if (is_dead()) failed = dead;
+    else if (r.answered && !r.generous) failed = r.why;
     else if (!in_time) failed = link_error(errc::timeout, "no memory came in time");
-    else if (!got.has_value()) failed = b.ask_for_lease(mine, until_ns);
+    else if (!got.has_value()) failed = ask_for_lease(r, until_ns);
     if (got.has_value() || !failed.has_value()) {
-      b.forget_lease(mine);
+      forget_lease(r);
       if (got.has_value()) return *got;
       return failed.error();
     }
-    std::uint32_t seen = b.news.load(std::memory_order_relaxed);
-    ++b.waiting;
+    std::uint32_t seen = news.load(std::memory_order_relaxed);
+    ++waiting;
     hold.unlock();
-    in_time = b.wait(b.news, seen, time_after(until_ns, b.grace_ns));
+    in_time = wait(news, seen, time_after(until_ns, grace_ns));
     hold.lock();
-    --b.waiting;
+    --waiting;
   }
 }
 
 void session::free(const block& unused) {
   session_books& b = *books_;
-  std::lock_guard hold(b.lock);
-  BEAMLET_ASSERT(b.memory.is_building(unused.where), "a block is freed once, unless published");
-  auto kept = b.kept.extract(session_books::place_of(unused.where));
-  bool is_object = !kept.empty() && !kept.mapped().gone;
-  if (b.segments.at(unused.where.segment).whole) b.give_back(b.memory.release(unused.where));
-  else
-    b.give_back(is_object ? b.memory.publish(unused.where, kept.mapped().size)
-                          : b.memory.free(unused.where));
-  b.unuse(unused.where.segment);
+  (void)b.keep([&] {
+    books_lock hold(b);
+    BEAMLET_ASSERT(b.memory.is_building(unused.where), "a block is freed once, unless published");
+    auto kept = b.kept.extract(session_books::place_of(unused.where));
+    bool is_object = !kept.empty() && !kept.mapped().gone;
+    if (b.segments.at(unused.where.segment).whole) b.give_back(b.memory.release(unused.where));
+    else
+      b.give_back(is_object ? b.memory.publish(unused.where, kept.mapped().size)
+                            : b.memory.free(unused.where));
+    b.unuse(unused.where.segment);
+  });
 }
 
 // -- calls
 
 result<void> session::submit(wire::call call) {
   session_books& b = *books_;
-  std::vector<object_id> counted = call.results;
-  if (call.kind == wire::call_kind::create_actor) counted.push_back(call.actor);
-  std::lock_guard hold(b.lock);
-  BEAMLET_TRY_VOID(b.ask(wire::submit{std::move(call)}));
-  for (const object_id& id : counted) b.refs.retain(id);
-  return {};
+  return b.kept_answer([&]() -> result<void> {
+    std::vector<object_id> counted = call.results;
+    if (call.kind == wire::call_kind::create_actor) counted.push_back(call.actor);
+    books_lock hold(b);
+    BEAMLET_TRY_VOID(b.ask(wire::submit{std::move(call)}));
+    for (const object_id& id : counted) b.refs.retain(id);
+    return {};
+  });
+}
+
+void session::post(wire::to_agent message) {
+  (void)books_->keep([&] {
+    books_lock hold(*books_);
+    books_->post(std::move(message));
+  });
 }
 
 void session::cancel(const object_id& task, bool force, bool recursive) {
-  std::lock_guard hold(books_->lock);
-  books_->post(wire::cancel{task, force, recursive});
+  post(wire::cancel{task, force, recursive});
 }
 
 void session::done(const object_id& task, std::uint32_t attempt, std::vector<made> results,
                    std::vector<wire::trace> ran) {
   session_books& b = *books_;
-  std::lock_guard hold(b.lock);
-  std::vector<wire::extent> leases;
-  wire::done message{.task = task, .attempt = attempt, .results = {}, .ran = std::move(ran)};
-  for (made& each : results) message.results.push_back(b.encode(std::move(each), leases));
-  b.post(std::move(message));
-  for (const wire::extent& lease : leases) b.give_back(lease);
+  (void)b.keep([&] {
+    books_lock hold(b);
+    std::vector<wire::extent> leases;
+    wire::done message{.task = task, .attempt = attempt, .results = {}, .ran = std::move(ran)};
+    for (made& each : results) message.results.push_back(b.encode(std::move(each), leases));
+    b.post(std::move(message));
+    for (const wire::extent& lease : leases) b.give_back(lease);
+  });
 }
 
 void session::lend_cpu(const object_id& task, std::uint32_t attempt, bool lent) {
-  std::lock_guard hold(books_->lock);
-  books_->post(wire::lend_cpu{task, attempt, lent});
+  post(wire::lend_cpu{task, attempt, lent});
 }
 
-void session::end_actor(const object_id& actor, bool kill) {
-  std::lock_guard hold(books_->lock);
-  books_->post(wire::end_actor{actor, kill});
-}
+void session::end_actor(const object_id& actor, bool kill) { post(wire::end_actor{actor, kill}); }
 
 std::uint64_t session::name_actor(const std::string& space, const std::string& name,
                                   const object_id& actor, bool create,
                                   std::function<void(object_id, error)> then) {
   session_books& b = *books_;
-  result<void> sent;
-  {
-    std::lock_guard hold(b.lock);
+  auto sent = b.kept_answer([&]() -> result<std::uint64_t> {
+    books_lock hold(b);
     std::uint64_t ticket = ++b.tickets;
-    sent = b.names_asked.size() < requests_max
-               ? b.ask(wire::name_actor{ticket, space, name, actor, create})
-               : link_error(errc::queue_full, "too many names were asked for (requests_max)");
-    if (sent.has_value()) {
-      b.names_asked[ticket] = std::move(then);
-      return ticket;
-    }
-  }
+    if (b.names_asked.size() >= requests_max)
+      return link_error(errc::queue_full, "too many names were asked for (requests_max)");
+    BEAMLET_TRY_VOID(b.ask(wire::name_actor{ticket, space, name, actor, create}));
+    b.names_asked[ticket] = std::move(then);
+    return ticket;
+  });
+  if (sent.has_value()) return *sent;
   then({}, sent.error());
   return 0;
 }
@@ -341,37 +396,42 @@ std::uint64_t session::name_actor(const std::string& space, const std::string& n
 result<object_id> session::ask_name(const std::string& space, const std::string& name,
                                     const object_id& actor, bool create, base::time_ns timeout_ns) {
   base::time_ns until_ns = time_after(books_->now_ns(), timeout_ns);
-  auto box = std::make_shared<awaited<object_id>>();
-  std::uint64_t ticket =
-      name_actor(space, name, actor, create, [this, box](object_id id, error why) {
-        if (why.code() == errc::ok) return box->come(id);
-        if (!id.is_null()) let_go(id);
-        box->come(std::move(why));
-      });
+  std::shared_ptr<awaited<object_id>> box;
+  std::function<void(object_id, error)> then;
+  const bool whole = sched::try_allocate([&] {
+    box = std::make_shared<awaited<object_id>>();
+    then = [this, box](object_id id, error why) {
+      if (why.code() == errc::ok) return box->come(id);
+      if (!id.is_null()) let_go(id);
+      box->come(std::move(why));
+    };
+  });
+  if (!whole) return caller_out_of_memory();
+  std::uint64_t ticket = name_actor(space, name, actor, create, std::move(then));
   return box->wait(*books_, until_ns, [&] {
-    std::lock_guard hold(books_->lock);
+    books_lock hold(*books_);
     return !books_->names_asked.extract(ticket).empty();  // a later answer is let go of
   });
 }
 
 result<void> session::collect(base::time_ns timeout_ns) {
   session_books& b = *books_;
-  auto box = std::make_shared<awaited<bool>>();
+  std::shared_ptr<awaited<bool>> box;
+  std::function<void(error)> then;
+  if (!make_awaited(box, then)) return caller_out_of_memory();
   std::uint64_t ticket = 0;
   base::time_ns until_ns = 0;
-  {
-    std::lock_guard hold(b.lock);
+  BEAMLET_TRY_VOID(b.kept_answer([&]() -> result<void> {
+    books_lock hold(b);
     if (b.is_dead()) return b.dead;
     until_ns = time_after(b.now_ns(), timeout_ns);
     ticket = ++b.tickets;
     BEAMLET_TRY_VOID(b.ask(wire::collect{ticket}));
-    b.answers_due[ticket] = [box](error why) {
-      if (why.code() == errc::ok) box->come(true);
-      else box->come(std::move(why));
-    };
-  }
+    b.answers_due[ticket] = std::move(then);
+    return {};
+  }));
   auto answer = box->wait(b, until_ns, [&] {
-    std::lock_guard hold(b.lock);
+    books_lock hold(b);
     return !b.answers_due.extract(ticket).empty();
   });
   if (answer.has_value()) return {};
@@ -381,35 +441,32 @@ result<void> session::collect(base::time_ns timeout_ns) {
 // -- resources
 
 std::vector<wire::need> session::resources() const {
-  std::lock_guard hold(books_->lock);
+  books_lock hold(*books_);
   return books_->welcome.resources;
 }
 
 std::uint64_t session::borrow(std::vector<wire::need> needs, std::function<void(error)> then) {
   session_books& b = *books_;
-  result<void> sent;
-  {
-    std::lock_guard hold(b.lock);
+  auto sent = b.kept_answer([&]() -> result<std::uint64_t> {
+    books_lock hold(b);
     std::uint64_t ticket = ++b.tickets;
-    sent = b.ask(wire::borrow{.ticket = ticket, .needs = std::move(needs)});
-    if (sent.has_value()) {
-      b.answers_due[ticket] = std::move(then);
-      return ticket;
-    }
-  }
+    BEAMLET_TRY_VOID(b.ask(wire::borrow{.ticket = ticket, .needs = std::move(needs)}));
+    b.answers_due[ticket] = std::move(then);
+    return ticket;
+  });
+  if (sent.has_value()) return *sent;
   then(sent.error());
   return 0;
 }
 
 result<void> session::await_loan(std::vector<wire::need> needs, base::time_ns timeout_ns) {
   base::time_ns until_ns = time_after(books_->now_ns(), timeout_ns);
-  auto box = std::make_shared<awaited<bool>>();
-  std::uint64_t ticket = borrow(std::move(needs), [box](error why) {
-    if (why.code() == errc::ok) box->come(true);
-    else box->come(std::move(why));
-  });
+  std::shared_ptr<awaited<bool>> box;
+  std::function<void(error)> then;
+  if (!make_awaited(box, then)) return caller_out_of_memory();
+  std::uint64_t ticket = borrow(std::move(needs), std::move(then));
   auto lent = box->wait(*books_, until_ns, [&] {
-    std::lock_guard hold(books_->lock);
+    books_lock hold(*books_);
     return !books_->answers_due.extract(ticket).empty();
   });
   if (!lent.has_value()) return std::move(lent).error();
@@ -417,14 +474,10 @@ result<void> session::await_loan(std::vector<wire::need> needs, base::time_ns ti
 }
 
 void session::borrow_at_once(std::vector<wire::need> needs) {
-  std::lock_guard hold(books_->lock);
-  books_->post(wire::borrow{.ticket = 0, .needs = std::move(needs), .at_once = true});
+  post(wire::borrow{.ticket = 0, .needs = std::move(needs), .at_once = true});
 }
 
-void session::repay(std::vector<wire::need> needs) {
-  std::lock_guard hold(books_->lock);
-  books_->post(wire::repay{std::move(needs)});
-}
+void session::repay(std::vector<wire::need> needs) { post(wire::repay{std::move(needs)}); }
 
 }  // namespace node
 }  // namespace BEAMLET_ABI

@@ -101,6 +101,9 @@ struct session_books;
 /// REQUIRES of all but `open`, `close` and the destructor: open() has returned, and no thread is
 /// inside when the destructor begins.
 ///
+/// Memory: where it runs out in what the session keeps, on whatever thread, the session is lost
+/// like one whose agent is gone: agent_lost with this cause. What fails before that is no_memory.
+///
 /// After the agent is lost every request is answered with errc::agent_lost and everything else
 /// does nothing; values that arrived and blocks stay usable memory. What the agent does not take
 /// at once waits here, up to `backlog_max` messages; a session that passes that is lost.
@@ -129,6 +132,9 @@ class session final : public agent_messages {
   ///
   /// REQUIRES: not in a call of the host or of a `fetched`.
   void close(std::vector<wire::trace> ran = {});
+  /// Its program ran out of memory in the midst of what it does with the session: as if that had
+  /// happened in here.
+  void give_up();
   /// Reads what has come, where this thread is the one that has to; nothing in a call of the host.
   void look();
   bool lost() const;
@@ -226,6 +232,8 @@ class session final : public agent_messages {
   void on_lost(const error& why) override;
 
  private:
+  void post(wire::to_agent message);
+
   const std::shared_ptr<session_books> books_;  // values that arrived outlive the session
 };
 

@@ -25,8 +25,18 @@ bool session_books::send(const wire::to_agent& message) {
     dead = sent.error();
     return false;
   }
+  if (sent.error().code() == errc::no_memory) return lose(), false;
   auto failed = as_failed(message, sent.error());
   return !failed.has_value() || send(*failed);
+}
+
+void session_books::lose() noexcept {
+  half_made.store(true, std::memory_order_relaxed);
+  if (std::exchange(given_up, true)) return;
+  if (!is_dead())
+    dead = agent_lost_error(link_error(errc::no_memory, "this program ran out of memory"));
+  announce();
+  if (link != nullptr) link->give_up();
 }
 
 /// The same with errors instead of values; none for what has no values.
@@ -139,23 +149,25 @@ std::optional<arrived> session_books::take_shown(const object_id& id) {
   return std::nullopt;
 }
 
-void session_keeper::drop(void* keeper) {
+void session_keeper::drop(void* keeper) noexcept {
   std::unique_ptr<session_keeper> kept(static_cast<session_keeper*>(keeper));
   session_books& b = *kept->books;
   if (b.forked()) return (void)kept.release();
-  std::lock_guard hold(b.lock);  // ends before what may be the books' last owner
-  b.refs.let_go(kept->id);
-  for (const object_id& inner : kept->contained) b.refs.let_go(inner);
-  if (kept->pinned.has_value()) {
-    const bool owed = kept->slot == 0 || b.index.unpin(kept->slot);
-    if (owed && !b.is_dead()) {
-      b.unpins.push_back(kept->id);
-      b.unpinned_bytes += kept->pinned->size;
-      if (kept->slot != 0) b.drain();  // the agent waits for this one
+  (void)b.keep([&] {
+    books_lock hold(b);  // ends before what may be the books' last owner
+    b.refs.let_go(kept->id);
+    for (const object_id& inner : kept->contained) b.refs.let_go(inner);
+    if (kept->pinned.has_value()) {
+      const bool owed = kept->slot == 0 || b.index.unpin(kept->slot);
+      if (owed && !b.is_dead()) {
+        b.unpins.push_back(kept->id);
+        b.unpinned_bytes += kept->pinned->size;
+        if (kept->slot != 0) b.drain();  // the agent waits for this one
+      }
+      b.unuse(kept->pinned->segment);
     }
-    b.unuse(kept->pinned->segment);
-  }
-  b.flush_if_many();
+    b.flush_if_many();
+  });
 }
 
 std::optional<block> session_books::carve(std::uint64_t bytes) {
@@ -270,7 +282,7 @@ void session_books::end(error why, bool tell_host) {
   std::map<std::uint64_t, named_then> unnamed;
   std::map<std::uint64_t, answer_then> unheard;
   {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     if (std::exchange(ended, true)) return;
     if (!is_dead()) dead = std::move(why);
     why = dead;
@@ -283,37 +295,38 @@ void session_books::end(error why, bool tell_host) {
     std::erase_if(segments, [](const auto& each) { return each.second.uses == 0; });
     announce();
   }
-  for (auto& [ticket, each] : unanswered) {
-    session_keeper::drop_all(each.got);
-    each.then(why);
+  // Everybody is told, also where one of them has no memory for it.
+  auto say = [](auto&& to) { (void)sched::try_allocate(to); };
+  for (auto& each : unanswered) {
+    session_keeper::drop_all(each.second.got);
+    say([&] { each.second.then(why); });
   }
-  for (auto& [ticket, then] : unnamed) then({}, why);
-  for (auto& [ticket, then] : unheard) then(why);
-  if (tell_host) host->on_lost(why);
+  for (auto& each : unnamed) say([&] { each.second({}, why); });
+  for (auto& each : unheard) say([&] { each.second(why); });
+  if (tell_host) say([&] { host->on_lost(why); });
 }
 
 std::optional<std::vector<arrived>> session_books::take_shown(std::span<const object_id> objects) {
-  std::vector<arrived> got;
-  {
-    std::lock_guard hold(lock);
-    if (is_dead() || objects.empty() || objects.size() > pin_slots) return std::nullopt;
-    got.reserve(objects.size());
+  values_in_hand got;
+  (void)keep([&] {
+    books_lock hold(*this);
+    if (is_dead() || objects.empty() || objects.size() > pin_slots) return;
+    got.all.reserve(objects.size());
     for (const object_id& id : objects) {
       auto one = take_shown(id);
       if (!one.has_value()) break;
-      got.push_back(std::move(*one));
+      got.all.push_back(std::move(*one));
     }
-  }
-  if (got.size() == objects.size()) return got;
-  session_keeper::drop_all(got);
-  return std::nullopt;
+  });
+  if (objects.empty() || got.all.size() != objects.size()) return std::nullopt;
+  return std::exchange(got.all, {});
 }
 
 bool session_books::wait(std::atomic<std::uint32_t>& word, std::uint32_t seen,
                          base::time_ns until_ns) {
   std::shared_ptr<agent_link> reading;
   {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     reading = link;
   }
   for (;;) {
@@ -323,8 +336,11 @@ bool session_books::wait(std::atomic<std::uint32_t>& word, std::uint32_t seen,
     base::time_ns left = std::min(until_ns - now, slice_ns);
     if (reading != nullptr && reading->read_by_this_thread()) reading->pump(left);
     else ports::wait_on(word, seen, left);
-    std::lock_guard hold(lock);
-    drain();  // nobody else may come by to do it
+    (void)keep([this] {
+      books_lock hold(*this);
+      drain();  // nobody else may come by to do it
+    });
+    books_lock hold(*this);
     if (is_dead()) return word.load(std::memory_order_acquire) != seen;
   }
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "node/session_refs.hpp"
 #include "ports/shared_memory.hpp"
 #include "ports/threads.hpp"
+#include "sched/no_throw.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -75,6 +77,26 @@ struct session_books : std::enable_shared_from_this<session_books> {
 
   explicit session_books(session_host& h) : host(&h) {}
 
+  // -- memory that runs out, without the lock. All work on the books goes through these two.
+
+  /// False: memory ran out in `body`, or had before. The books are half made, and the session is
+  /// lost.
+  template <class F>
+  bool keep(F&& body) noexcept {
+    if (!half_made.load(std::memory_order_relaxed) && sched::try_allocate(body)) return true;
+    std::lock_guard hold(lock);
+    lose();
+    return false;
+  }
+  /// The same for what returns a result: why it is lost then.
+  template <class F>
+  auto kept_answer(F&& body) noexcept -> decltype(body()) {
+    std::optional<decltype(body())> answer;
+    if (keep([&] { answer.emplace(body()); })) return *std::move(answer);
+    std::lock_guard hold(lock);
+    return dead;
+  }
+
   // -- sending; all with the lock held (session_books.cpp)
 
   /// What must arrive: waits in the backlog where the agent does not take it.
@@ -85,6 +107,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
   void flush_if_many();
   void give_back(const std::optional<wire::extent>& lease);
   bool send(const wire::to_agent& message);
+  /// Nothing can be said any more, for want of memory: who reads will tell everybody.
+  void lose() noexcept;
   bool is_dead() const noexcept { return dead.code() != errc::ok; }
   bool forked() const { return generation != ports::fork_generation(); }  ///< without the lock
 
@@ -98,6 +122,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
   result<void> close(const wire::extent& where);
   /// Asks for memory, or does nothing where an answer is awaited that will do.
   result<void> ask_for_lease(lease_request& r, base::time_ns until_ns);
+  /// Takes the lock itself, and waits without it.
+  result<block> await_block(lease_request& r, base::time_ns timeout_ns);
   void forget_lease(const lease_request& r);
   void unuse(std::uint32_t segment);
   void announce();
@@ -146,6 +172,8 @@ struct session_books : std::enable_shared_from_this<session_books> {
   std::function<base::time_ns()> now_ns = [] { return base::time_ns{0}; };
   std::array<std::uint64_t, 2> secret{};
 
+  std::atomic<bool> half_made{false};  // memory ran out while the lock was held
+  bool given_up = false;
   error dead;          // why nothing can be sent any more; errc::ok: it can
   bool ended = false;  // all have been told
   bool is_welcome = false;
@@ -168,6 +196,23 @@ struct session_books : std::enable_shared_from_this<session_books> {
   std::map<std::uint64_t, lease_request*> leases_asked;  // on the stacks of those who wait
   std::map<std::uint64_t, named_then> names_asked;
   std::map<std::uint64_t, answer_then> answers_due;  // with a word, of nothing else
+};
+
+/// The lock of the books. Who comes after an exception that passed it finds them marked.
+class books_lock : public std::unique_lock<std::mutex> {
+ public:
+  explicit books_lock(session_books& books)
+      : unique_lock(books.lock), books_(books), thrown_(std::uncaught_exceptions()) {}
+  books_lock(const books_lock&) = delete;
+  books_lock& operator=(const books_lock&) = delete;
+  ~books_lock() {
+    if (owns_lock() && std::uncaught_exceptions() > thrown_)
+      books_.half_made.store(true, std::memory_order_relaxed);
+  }
+
+ private:
+  session_books& books_;
+  const int thrown_;
 };
 
 }  // namespace node

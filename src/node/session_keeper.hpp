@@ -22,10 +22,20 @@ struct session_keeper {
   std::uint32_t slot = 0;  ///< of the session's pin page; 0: the agent was asked for the pin
 
   /// Thread: any, without the lock of the books.
-  static void drop(void* keeper);
-  static void drop_all(std::vector<arrived>& values) {
+  static void drop(void* keeper) noexcept;
+  static void drop_all(std::vector<arrived>& values) noexcept {
     for (arrived& each : std::exchange(values, {})) each.bytes.drop(each.bytes.keeper);
   }
+};
+
+/// Values on their way to who takes them: what is left is dropped.
+struct values_in_hand {
+  std::vector<arrived> all;
+
+  values_in_hand() = default;
+  values_in_hand(const values_in_hand&) = delete;
+  values_in_hand& operator=(const values_in_hand&) = delete;
+  ~values_in_hand() { session_keeper::drop_all(all); }
 };
 
 }  // namespace node

@@ -44,18 +44,20 @@ void session::on_message(wire::to_session message, ports::descriptor segment) {
   session_books& b = *books_;
   telling inside(b);
   {
-    std::lock_guard hold(b.lock);
+    books_lock hold(b);
     if (b.ended) return;
   }
-  std::visit(
-      [&](auto& m) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(m)>, wire::new_segment>)
-          b.on(std::move(m), std::move(segment));
-        else b.on(std::move(m));
-      },
-      message);
-  std::unique_lock hold(b.lock);
-  b.drain();
+  auto on_this = [&](auto& m) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(m)>, wire::new_segment>)
+      b.on(std::move(m), std::move(segment));
+    else b.on(std::move(m));
+  };
+  (void)b.keep([&] {
+    std::visit(on_this, message);
+    books_lock hold(b);
+    b.drain();
+  });
+  books_lock hold(b);
   if (!b.is_dead() || b.ended) return;
   hold.unlock();
   b.end(error(), true);  // with the reason that is there
@@ -67,7 +69,7 @@ void session::on_lost(const error& why) {
 }
 
 void session_books::on(wire::welcome&& m) {
-  std::unique_lock hold(lock);
+  books_lock hold(*this);
   if (is_welcome) {
     hold.unlock();
     return end(wrong_message("a second welcome"), true);
@@ -84,7 +86,7 @@ void session_books::on(wire::welcome&& m) {
 
 void session_books::on(wire::refused&& m) {
   if (m.why.code() == errc::ok) m.why = errc::unknown;  // must not read as success
-  std::unique_lock hold(lock);
+  books_lock hold(*this);
   if (!is_welcome || m.fatal) {
     error why = is_welcome ? agent_lost_error(m.why) : m.why;
     hold.unlock();
@@ -113,7 +115,7 @@ void session_books::on(wire::refused&& m) {
 void session_books::on(wire::sealed&& m) {
   std::optional<arrived> value;
   if (m.has_value) {
-    std::unique_lock hold(lock);
+    books_lock hold(*this);
     count_mentions(refs, m);
     value = take({m.id, std::move(m.what)});
     hold.unlock();
@@ -123,24 +125,28 @@ void session_books::on(wire::sealed&& m) {
 }
 
 void session_books::on(wire::here&& m) {
-  std::vector<arrived> unwanted, answer;
+  values_in_hand unwanted, answer;
   session::fetched then;
   const char* wrong = nullptr;
   {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     count_mentions(refs, m);
     auto at = requests.find(m.ticket);
     request* r = at != requests.end() ? &at->second : nullptr;
+    // From here on only take() needs memory, which lets nothing fall.
+    unwanted.all.reserve(m.objects.size() + (r != nullptr ? r->got.size() : 0));
+    answer.all.reserve(1);
+    if (r != nullptr) r->got.reserve(r->got.size() + m.objects.size());
     for (wire::object_here& object : m.objects) {
       auto one = take(std::move(object));
       if (!one.has_value()) {
         wrong = "a value outside of its segment";
         break;
       }
-      if (r == nullptr || !answer.empty()) {
-        unwanted.push_back(std::move(*one));
+      if (r == nullptr || !answer.all.empty()) {
+        unwanted.all.push_back(std::move(*one));
       } else if (one->why.code() != errc::ok) {
-        answer.push_back(std::move(*one));
+        answer.all.push_back(std::move(*one));
       } else {
         r->got.push_back(std::move(*one));
         std::size_t i = r->got.size() - 1;
@@ -149,24 +155,24 @@ void session_books::on(wire::here&& m) {
       }
     }
     if (r != nullptr && wrong == nullptr) {
-      if (!answer.empty()) {  // one failed: the rest is of no use
-        for (arrived& each : r->got) unwanted.push_back(std::move(each));
+      if (!answer.all.empty()) {  // one failed: the rest is of no use
+        for (arrived& each : r->got) unwanted.all.push_back(std::move(each));
         then = std::move(r->then);
       } else if (r->got.size() == r->objects.size()) {
-        answer = std::move(r->got);
+        answer.all = std::move(r->got);
         then = std::move(r->then);
       }
       if (then) requests.erase(at);
     }
   }
-  session_keeper::drop_all(unwanted);
-  if (then) return then(std::move(answer));
-  session_keeper::drop_all(answer);
+  session_keeper::drop_all(unwanted.all);
+  if (then) return then(std::exchange(answer.all, {}));
+  session_keeper::drop_all(answer.all);
   if (wrong != nullptr) end(wrong_message(wrong), true);
 }
 
 void session_books::on(wire::leased&& m) {
-  std::unique_lock hold(lock);
+  books_lock hold(*this);
   auto at = segments.find(m.where.segment);
   bool right = at != segments.end() && at->second.writable && !at->second.gone &&
                m.where.offset <= at->second.memory.bytes() &&
@@ -192,7 +198,7 @@ void session_books::on(wire::leased&& m) {
 
 void session_books::on(wire::new_segment&& m, ports::descriptor descriptor) {
   if (index_reader::is_its(m.segment)) {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     return index.take(m, descriptor.number());
   }
   if (!std::in_range<std::size_t>(m.size)) {
@@ -205,7 +211,7 @@ void session_books::on(wire::new_segment&& m, ports::descriptor descriptor) {
     claim.file = true;  // where memory is short a file stands in
     mapped = ports::map_shared_memory(descriptor.number(), claim);
   }
-  std::unique_lock hold(lock);
+  books_lock hold(*this);
   bool is_new = !segments.contains(m.segment);
   if (is_new && mapped.has_value()) {
     segment& made = segments[m.segment];
@@ -221,7 +227,7 @@ void session_books::on(wire::new_segment&& m, ports::descriptor descriptor) {
 }
 
 void session_books::on(wire::segment_gone&& m) {
-  std::unique_lock hold(lock);
+  books_lock hold(*this);
   auto at = segments.find(m.segment);
   if (at == segments.end()) return post(wire::unmapped{m.segment});
   if (memory.has_lease_in(m.segment)) {
@@ -233,25 +239,26 @@ void session_books::on(wire::segment_gone&& m) {
 }
 
 void session_books::on(wire::returned&& m) {
-  std::lock_guard hold(lock);
+  books_lock hold(*this);
   give_back(take_back(m.where));
   announce();
 }
 
 void session_books::on(wire::execute&& m) {
-  std::vector<arrived> objects;
+  values_in_hand objects;
   bool right = true;
   {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     count_mentions(refs, m);
+    objects.all.reserve(m.objects.size());
     for (wire::object_here& object : m.objects) {
       auto one = take(std::move(object));
       right = right && one.has_value();
-      if (one.has_value()) objects.push_back(std::move(*one));
+      if (one.has_value()) objects.all.push_back(std::move(*one));
     }
   }
-  if (right) return host->on_execute(std::move(m.what), std::move(objects));
-  session_keeper::drop_all(objects);
+  if (right) return host->on_execute(std::move(m.what), std::exchange(objects.all, {}));
+  session_keeper::drop_all(objects.all);
   end(wrong_message("a value outside of its segment"), true);
 }
 
@@ -259,7 +266,7 @@ void session_books::on(wire::abort_call&& m) { host->on_abort(m.task, m.attempt)
 
 void session_books::on(wire::pressure&& m) {
   {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     for (const wire::extent& unused : memory.take_unused()) post(wire::unlease{unused});
     lease_bytes = lease_bytes_min;
   }
@@ -269,7 +276,7 @@ void session_books::on(wire::pressure&& m) {
 void session_books::on(wire::named&& m) {
   named_then then;
   {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     count_mentions(refs, m);
     if (auto asked = names_asked.extract(m.ticket); !asked.empty()) {
       then = std::move(asked.mapped());
@@ -283,7 +290,7 @@ void session_books::on(wire::named&& m) {
 void session_books::on(wire::lent&& m) {
   answer_then then;
   {
-    std::lock_guard hold(lock);
+    books_lock hold(*this);
     if (auto asked = answers_due.extract(m.ticket); !asked.empty())
       then = std::move(asked.mapped());
     else post(wire::repay{std::move(m.needs)});  // nobody waits any more
@@ -297,7 +304,7 @@ void session_books::on(wire::drain&&) { host->on_drain(); }
 
 void session_books::on(wire::traced&& m) {
   if (!m.ran.empty()) host->on_ran(m.ran);
-  std::unique_lock hold(lock);
+  books_lock hold(*this);
   auto asked = answers_due.extract(m.ticket);
   hold.unlock();
   if (!asked.empty()) asked.mapped()({});

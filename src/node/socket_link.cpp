@@ -17,6 +17,8 @@ namespace node {
 namespace {
 constexpr int looks_before_sleep_max = 16;  // some 10 microseconds in all
 constexpr int pauses_between_looks = 8;
+
+error out_of_memory() { return error(errc::no_memory, error_layer::node); }
 }  // namespace
 
 // -- the agent's end
@@ -57,14 +59,18 @@ void socket_session_link::close() {
 void socket_session_link::on_ready(void* user, unsigned events) {
   auto& self = *static_cast<socket_session_link*>(user);
   if ((events & ports::ready_to_write) != 0) {
-    // A peer that is gone is told by reading, after what it had sent.
-    bool failed = !self.socket_.flush().has_value();
-    if (failed || self.socket_.unsent_bytes() == 0) {
-      self.writing_ = false;
-      self.watch_->want(ports::ready_to_read);
-    }
+    // Nothing may throw through libuv, and the agent looks after its own memory.
+    if (!sched::try_allocate([&self] { self.flush(); })) return self.lose(out_of_memory());
   }
   if ((events & ports::ready_to_read) != 0) self.read();
+}
+
+void socket_session_link::flush() {
+  // A peer that is gone is told by reading, after what it had sent.
+  bool failed = !socket_.flush().has_value();
+  if (!failed && socket_.unsent_bytes() > 0) return;
+  writing_ = false;
+  watch_->want(ports::ready_to_read);
 }
 
 void socket_session_link::read() {
@@ -78,14 +84,17 @@ void socket_session_link::read() {
   if (why.code() == errc::unsupported)
     (void)sched::try_allocate(
         [&] { (void)send(wire::refused{.ticket = 0, .why = why, .fatal = true}, -1); });
+  lose(why);
+}
+
+void socket_session_link::lose(const error& why) {
   close();
   events_->on_closed(session_, why);
 }
 
-// The first error; none when more may come, or the link was closed meanwhile. It is called from
-// libuv, through which nothing may throw; the agent looks after its own memory.
+// The first error; none when more may come, or the link was closed meanwhile.
 error socket_session_link::read_frames(const bool& gone) {
-  error why(errc::no_memory, error_layer::node);
+  error why = out_of_memory();
   (void)sched::try_allocate([&] { why = read_all_frames(gone); });
   return why;
 }
@@ -182,7 +191,8 @@ bool socket_agent_link::pump(std::uint64_t timeout_ns) {
 bool socket_agent_link::serve(unsigned events) {
   if ((events & ports::ready_to_write) != 0) {
     std::lock_guard hold(sending_);
-    (void)socket_.flush();  // an agent that is gone is told by reading, after what it had sent
+    // An agent that is gone is told by reading, after what it had sent.
+    if (!sched::try_allocate([this] { (void)socket_.flush(); })) socket_.shut_down();
   }
   return (events & ports::ready_to_read) != 0 && read();
 }
@@ -207,7 +217,8 @@ bool socket_agent_link::read() {
   std::lock_guard hold(reading_);
   if (lost_) return false;
   bool any = false;
-  error why = read_frames(any);
+  error why = out_of_memory();
+  (void)sched::try_allocate([&] { why = read_frames(any); });
   if (why.code() == errc::ok) return any;
   lost_ = true;
   receiver_.on_lost(agent_lost_error(why));

@@ -47,7 +47,9 @@ class socket_session_link final : public session_link {
 
  private:
   static void on_ready(void* user, unsigned events);
+  void flush();
   void read();
+  void lose(const error& why);
   error read_frames(const bool& gone);
   error read_all_frames(const bool& gone);
 
@@ -88,6 +90,7 @@ class socket_agent_link final : public agent_link {
   /// Errors: also invalid_argument (wire::encode()).
   /// Limits: what the agent has not taken, up to link_limits, is sent by the thread that reads.
   result<void> send(wire::to_agent message) override;
+  void give_up() override { socket_.shut_down(); }
   /// Must not be called from the receiver. Several that pump at once would take each other's
   /// messages while they wait.
   bool pump(std::uint64_t timeout_ns) override;

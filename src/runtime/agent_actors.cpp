@@ -52,8 +52,8 @@ result<sched::actor_core*> adopt_handle(reader& in, const object_id& id,
 
 /// REQUIRES: the lock.
 void agent_engine::know(sched::actor_core& a, const object_id& id) {
-  actor_cores_.emplace(id, &a);
   actors_.emplace(&a, known_actor{.id = id, .caller = ++callers_});
+  actor_cores_.emplace(id, &a);
 }
 
 bool agent_engine::forget_actor(sched::actor_core& a, object_id& id) {
@@ -63,7 +63,7 @@ bool agent_engine::forget_actor(sched::actor_core& a, object_id& id) {
   id = known.mapped().id;
   auto [at, end] = actor_cores_.equal_range(id);
   while (at != end && at->second != &a) ++at;
-  actor_cores_.erase(at);
+  if (at != end) actor_cores_.erase(at);  // else memory ran out before it was noted
   return true;
 }
 
@@ -142,8 +142,9 @@ result<object_id> agent_engine::ask_name(std::string_view space, std::string_vie
     return actor_error(
         errc::would_deadlock,
         "who tells of an end cannot wait for the agent: names are asked for in tasks");
-  auto asked =
-      session_->ask_name(std::string(space), std::string(name), actor, create, name_wait_ns);
+  auto asked = call_guarded([&] {
+    return session_->ask_name(std::string(space), std::string(name), actor, create, name_wait_ns);
+  });
   if (asked.has_value() || asked.error().code() != errc::already_exists) return asked;
   return actor_error(errc::already_exists, "another program of the box has an actor named '" +
                                                std::string(name) +

@@ -9,6 +9,7 @@
 #include "runtime/agent_engine.hpp"
 #include "runtime/core.hpp"
 #include "sched/internal.hpp"
+#include "sched/no_throw.hpp"
 #include "sched/scheduler.hpp"
 
 namespace beamlet {
@@ -132,13 +133,16 @@ void agent_engine::submit(sched::cell& x, sched::exported_call call) {
     return sched::come_back(x, error(errc::no_memory, error_layer::runtime));
   std::vector<object_id> passing;
   sched::actor_core* actor = call.actor;
-  wire::call out = wire_call(x, std::move(call), passing);
-  auto sent = actor != nullptr ? address(x, *actor, out) : result<void>();
-  if (sent.has_value()) {
+  result<void> sent = error(errc::no_memory, error_layer::runtime);
+  sched::try_allocate([&] {
+    wire::call out = wire_call(x, std::move(call), passing);
+    sent = actor != nullptr ? address(x, *actor, out) : result<void>();
+    if (!sent.has_value()) return;
     const wire::call_kind kind = out.kind;
+    sent = error(errc::no_memory, error_layer::runtime);
     sent = send_call(x, std::move(out));  // `x` may be gone after this, unless it failed
     if (actor != nullptr) addressed(*actor, kind, sent.has_value());
-  }
+  });
   for (const object_id& id : passing) session_->let_go(id);
   if (!sent.has_value()) sched::come_back(x, std::move(sent).error());
 }
@@ -162,14 +166,23 @@ result<void> agent_engine::send_call(sched::cell& x, wire::call call) {
     }
     object_id result = f.fetched ? session_->mint() : its->id;
     call.results.push_back(result);
-    BEAMLET_TRY_VOID(session_->submit(std::move(call)));
+    // Once it is sent nothing may need memory.
+    auto noted = [&] {
+      flights_.emplace(result, f);
+      flying_.insert_or_assign(&x, result);
+    };
+    beamlet::result<void> sent = error(errc::no_memory, error_layer::runtime);
+    if (sched::try_allocate(noted)) sent = session_->submit(std::move(call));
+    if (!sent.has_value()) {
+      flights_.erase(result);
+      flying_.erase(&x);
+      return sent;
+    }
     if (!f.fetched) {
       its->submitted = true;
       if (fresh != nullptr) add_record(extra, *fresh.release());
       else session_->let_go(result);  // publish() has counted it before
     }
-    flights_.emplace(result, f);
-    flying_.insert_or_assign(&x, result);
     cancelled = (x.unmet.load(std::memory_order_acquire) & sched::cell::cancelled) != 0;
   }
   if (cancelled) session_->cancel(f.task, false, false);
@@ -297,14 +310,16 @@ void agent_engine::cancel_all() {
 void agent_engine::end() {
   // What the last calls ran is on its way, and the timeline may be written later.
   if (home_->options.timeline_events != 0 && !home_->options.traces_on_demand) collect_runs();
-  session_->close(ran_here());
+  std::vector<wire::trace> ran;
+  sched::try_allocate([&] { ran = ran_here(); });
+  session_->close(std::move(ran));
   if (at_end_) at_end_();
 }
 
 void agent_engine::on_lost(const error& why) {
   telling inside;
   flights all = close_out(why);
-  actors_lost({}, why);
+  sched::try_allocate([&] { actors_lost({}, why); });  // who calls one later is refused anyway
   for (auto& [result, f] : all) sched::come_back(*f.of, why);
   on_drain();
 }

@@ -10,6 +10,7 @@
 #include "ports/threads.hpp"
 #include "runtime/core.hpp"
 #include "sched/internal.hpp"
+#include "sched/no_throw.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/wait.hpp"
 
@@ -99,7 +100,10 @@ void agent_engine::tell_value(sched::cell& x, const object_id& id) {
     std::lock_guard hold(lock_);
     if (record_of(*x.extra.load(std::memory_order_acquire))->submitted) return;
   }
-  session_->fulfil(id, value_of(x));
+  node::made value;
+  if (!sched::try_allocate([&] { value = value_of(x); }))
+    value = {.why = error(errc::no_memory, error_layer::runtime)};
+  session_->fulfil(id, std::move(value));
 }
 
 /// What a sealed cell holds, for the agent. Large values are copied into the store, unless they
@@ -148,12 +152,17 @@ sched::cell* agent_engine::adopt(sched::scheduler& home, const object_id& id,
     note_unread(*fresh);
     return fresh;
   }
-  fresh->add_reference();
   std::uint64_t number = 0;
+  bool noted = false;
   {
     std::lock_guard hold(lock_);
-    adopting_.emplace(number = ++adoptions_, fresh);
+    noted = sched::try_allocate([&] { adopting_.emplace(number = ++adoptions_, fresh); });
   }
+  if (!noted) {
+    sched::seal_failed(*fresh, error(errc::no_memory, error_layer::runtime));
+    return fresh;
+  }
+  fresh->add_reference();
   session_->require({&id, 1}, 0, base::never_ns,
                     [this, number](auto came) { adopted(number, std::move(came)); });
   return fresh;
@@ -183,7 +192,8 @@ void agent_engine::adopted(std::uint64_t number, result<std::vector<node::arrive
 void agent_engine::note_unread(sched::cell& x) {
   record* r = record_of(*x.extra.load(std::memory_order_acquire));
   std::lock_guard hold(unread_->lock);
-  if (r != nullptr && r->unread == unread_) unread_->all.emplace(r, &x);
+  if (r != nullptr && r->unread == unread_)  // without memory it stays pinned until it is read
+    sched::try_allocate([&] { unread_->all.emplace(r, &x); });
 }
 
 /// What nobody has read yet is fetched again by who does.
@@ -191,6 +201,7 @@ void agent_engine::on_pressure(std::uint64_t bytes) {
   std::vector<sched::held_bytes> unpinned;
   {
     std::lock_guard hold(unread_->lock);
+    unpinned.reserve(unread_->all.size());
     std::erase_if(unread_->all, [&](const auto& each) {
       if (bytes == 0) return false;
       sched::cell_extra& extra = *each.second->extra.load(std::memory_order_acquire);

@@ -3,6 +3,7 @@
 
 #include "runtime/agent_engine.hpp"
 #include "sched/internal.hpp"
+#include "sched/no_throw.hpp"
 #include "sched/scheduler.hpp"
 
 namespace beamlet {
@@ -41,14 +42,20 @@ void agent_engine::on_welcome() {
 }
 
 void agent_engine::borrow(std::span<const quantity> idle, std::span<const quantity> wanted) {
-  if (!idle.empty()) session_->repay(named(idle));
-  if (wanted.empty()) return;
-  session_->borrow(named(wanted),
-                   [this, all = std::vector(wanted.begin(), wanted.end())](const error& why) {
-                     telling inside;
-                     if (why.code() == errc::ok) return sched::lent(*home_, all);
-                     sched::not_lent(*home_, why);
-                   });
+  const bool whole = sched::try_allocate([&] {
+    if (!idle.empty()) session_->repay(named(idle));
+    if (wanted.empty()) return;
+    session_->borrow(named(wanted),
+                     [this, all = std::vector(wanted.begin(), wanted.end())](const error& why) {
+                       telling inside;
+                       if (why.code() == errc::ok) return sched::lent(*home_, all);
+                       sched::not_lent(*home_, why);
+                     });
+  });
+  if (whole) return;
+  // What was to be repaid is not.
+  session_->give_up();
+  if (!wanted.empty()) sched::not_lent(*home_, error(errc::no_memory, error_layer::runtime));
 }
 
 result<void> agent_engine::borrow_now(std::span<const quantity> wanted) {

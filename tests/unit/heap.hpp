@@ -25,6 +25,8 @@ class counting {
 /// The n-th allocation that counts, from now on and on this thread, fails, or it and all that come
 /// after it; 0: none does.
 void fail_at(std::uint64_t n, bool and_all_after = false);
+/// The n-th allocation from now on, of any kind, fails on threads of this name; 0: none does.
+void fail_on_threads(const char* name, std::uint64_t n);
 /// Whether one has failed since.
 bool has_failed();
 

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -170,6 +171,30 @@ TEST_CASE("an agent's thread welcomes a session of its process, and another one 
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error() == errc::connection_refused);
 }
+
+#if BEAMLET_HAS_EXCEPTIONS
+TEST_CASE("an agent's thread that runs out of memory ends, its sessions know why") {
+  scratch_folder folder;
+  auto agent = start_agent();
+  plain_session local, other;
+  open_local(local, *agent);
+  REQUIRE(local.call_in_worker("who").has_value());
+  REQUIRE(agent->listen(folder.path() + "/box", "agent").has_value());
+  auto link = node::connect_to_box(folder.path() + "/box/agent", other);
+  REQUIRE(link.has_value());
+  other.open(*std::move(link));
+  REQUIRE(agent->post([](node::agent&) { throw std::bad_alloc(); }).has_value());
+  for (plain_session* each : {&local, &other}) {
+    CHECK(each->expect_lost() == errc::agent_lost);
+    auto said = each->expect<wire::refused>();
+    CHECK(said.fatal);
+    CHECK(said.why.message() == "the agent ran out of memory");
+  }
+  CHECK(agent->post([](node::agent&) {}).error() == errc::stopped);
+  CHECK_FALSE(has_children());
+  agent->stop();
+}
+#endif
 
 TEST_CASE("a program whose messages have another format is told both versions") {
   scratch_folder folder;

@@ -19,6 +19,7 @@
 
 #include "node/session.hpp"
 #include "ports/shared_memory.hpp"
+#include "tests/unit/heap.hpp"
 
 namespace session_box {
 namespace node = beamlet::node;
@@ -60,12 +61,14 @@ struct script {
   std::deque<std::function<void()>> turns;  // what happens while the session waits
   std::uint64_t now = 1000;
   bool reads_here = true;
+  bool given_up = false;
 };
 
 class script_link final : public node::agent_link {
  public:
   explicit script_link(std::shared_ptr<script> with) : with_(std::move(with)) {}
   result<void> send(wire::to_agent message) override {
+    heap::counting outside(false);
     std::lock_guard hold(with_->lock);
     if (with_->refusal.code() != errc::ok) return with_->refusal;
     if (with_->room == 0) return errc::queue_full;
@@ -75,11 +78,13 @@ class script_link final : public node::agent_link {
     with_->said.push_back(std::move(message));
     return {};
   }
+  void give_up() override { with_->given_up = true; }
   bool pump(std::uint64_t timeout_ns) override {
     if (with_->turns.empty()) {
       with_->now += timeout_ns;
       return false;
     }
+    heap::counting outside(false);
     auto turn = std::move(with_->turns.front());
     with_->turns.pop_front();
     turn();
@@ -102,18 +107,24 @@ struct recorder final : node::session_host {
     std::optional<arrived> value;
   };
   void on_execute(wire::call what, std::vector<arrived> objects) override {
+    heap::counting outside(false);
     calls.push_back({std::move(what), std::move(objects)});
   }
   void on_abort(const object_id& task, std::uint32_t) override { aborted.push_back(task); }
   void on_sealed(const object_id& id, const error& why, std::optional<arrived> value) override {
+    heap::counting outside(false);
     sealed.push_back({id, why, std::move(value)});
   }
   void on_actor_ended(const object_id& actor, const error& why) override {
+    heap::counting outside(false);
     ended.emplace_back(actor, why);
   }
   void on_pressure(std::uint64_t bytes) override { pressure += bytes; }
   void on_drain() override { ++drains; }
-  void on_lost(const error& why) override { lost.push_back(why); }
+  void on_lost(const error& why) override {
+    heap::counting outside(false);
+    lost.push_back(why);
+  }
 
   std::vector<call> calls;
   std::vector<news> sealed;
@@ -146,7 +157,10 @@ struct box {
   }
   void welcome() { say(wire::welcome{.node = 7, .boot = 1, .session = 3, .inline_max = 65536}); }
 
-  void say(wire::to_session message) { session.on_message(std::move(message), {}); }
+  void say(wire::to_session message) {
+    heap::counting inside(true);
+    session.on_message(std::move(message), {});
+  }
   /// Gives a segment, filled with `fill`; a writable one is mapped for writing by the session.
   /// Returns the number of the descriptor.
   int segment(std::uint32_t id, std::size_t bytes, bool writable, int fill = 0) {
@@ -160,6 +174,7 @@ struct box {
       REQUIRE(ports::seal_against_writers(made->writer.number()).has_value());
     }
     const int number = made->writer.number();
+    heap::counting inside(true);
     session.on_message(wire::new_segment{.segment = id, .size = bytes, .writable = writable},
                        std::move(made->writer));
     return number;
@@ -190,8 +205,10 @@ struct box {
 
   /// Asks; the answers are collected in `answers`.
   std::uint64_t require(std::vector<object_id> objects) {
-    return session.require(objects, 0, ~std::uint64_t{0},
-                           [this](auto what) { answers.push_back(std::move(what)); });
+    return session.require(objects, 0, ~std::uint64_t{0}, [this](auto what) {
+      heap::counting outside(false);
+      answers.push_back(std::move(what));
+    });
   }
 
   std::shared_ptr<script> with;
