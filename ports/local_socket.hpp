@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -131,7 +130,7 @@ class local_socket {
   std::vector<std::byte> queue_;  // from queue_begin_ on
   std::size_t queue_begin_ = 0;
   std::uint64_t sent_bytes_ = 0;
-  std::deque<attachment> attachments_;
+  std::vector<attachment> attachments_;  // few: a deque would allocate to be moved
 };
 
 /// A name at which programs of this user connect.

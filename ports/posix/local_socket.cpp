@@ -198,7 +198,7 @@ result<void> local_socket::flush() {
     ssize_t sent = send_some(number(), parts, descriptors);
     if (sent < 0) return send_failed(sent);
     if (sent == 0) break;
-    if (!descriptors.empty()) attachments_.pop_front();
+    if (!descriptors.empty()) attachments_.erase(attachments_.begin());
     queue_begin_ += static_cast<std::size_t>(sent);
     sent_bytes_ += static_cast<std::uint64_t>(sent);
   }

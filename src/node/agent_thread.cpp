@@ -147,11 +147,12 @@ class agent_thread::driver final : public outer_world, public link_events {
   std::mutex lock_;  // of the rest, and held while the port is woken: it lives that long
   std::vector<std::function<void(driver&)>> posted_;
   bool stopping_ = false, stopped_ = false;
+  error why_stopped_ = agent_stopped();
 };
 
 result<void> agent_thread::driver::post(std::function<void(driver&)> what) {
   std::lock_guard hold(lock_);
-  if (stopping_) return agent_stopped();
+  if (stopping_) return why_stopped_;
   posted_.push_back(std::move(what));
   port_->wake();
   return {};
@@ -301,6 +302,7 @@ result<void> agent_thread::driver::add_process(ports::local_socket socket, std::
   auto link = std::make_unique<socket_session_link>(*port_, std::move(socket));
   socket_session_link& link_itself = *link;
   std::uint32_t session = agent_->add_session(std::move(link), pool, process->peer);
+  if (agent_->failed()) return error(errc::no_memory, error_layer::node);  // the link is gone
   processes_.emplace(session, std::move(process));
   auto started = link_itself.start(*this, session);
   if (!started.has_value()) on_closed(session, started.error());
@@ -396,6 +398,8 @@ void agent_thread::driver::end_everything() {
   std::vector<std::function<void(driver&)>> posted;
   {
     std::lock_guard hold(lock_);
+    if (failed_ || (agent_ != nullptr && agent_->failed()))
+      why_stopped_ = agent_lost_error(link_error(errc::no_memory, "the agent ran out of memory"));
     stopping_ = stopped_ = true;
     posted.swap(posted_);
   }

@@ -47,20 +47,20 @@ class agent_thread {
   /// A session of this process. `receiver` is called on the agent's thread, until what is returned
   /// is destroyed (local_channel::ends).
   ///
-  /// Thread: any.   Blocks: no.   Errors: stopped.
+  /// Thread: any.   Blocks: no.   Errors: stopped, agent_lost (it ran out of memory).
   result<std::unique_ptr<agent_link>> connect(agent_messages& receiver);
 
   /// From now on other programs of this user may connect at `folder`/`name`, until stop().
   ///
   /// Thread: any.   Blocks: for file operations.
-  /// Errors: those of ports::local_listener::listen(), stopped.
+  /// Errors: those of ports::local_listener::listen(), as connect().
   /// Limits: who connects is turned away where its end could not be seen (kernels before 5.3).
   result<void> listen(const std::string& folder, const std::string& name);
 
   /// Runs `what` on the agent's thread, in a later turn; it must return soon. Destroyed without
   /// having run where the agent ends first.
   ///
-  /// Thread: any.   Blocks: no.   Errors: stopped.
+  /// Thread: any.   Blocks: no.   Errors: as connect().
   result<void> post(std::function<void(agent&)> what);
 
   /// Asks all sessions to end, waits for the worker processes up to `worker_end_ns`, kills those

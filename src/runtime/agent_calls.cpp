@@ -127,8 +127,13 @@ wire::call agent_engine::wire_call(sched::cell& x, sched::exported_call call,
   return out;
 }
 
+error agent_engine::why_lost() {
+  std::lock_guard hold(lock_);
+  return no_more_.code() != errc::ok ? no_more_ : error(errc::agent_lost, error_layer::runtime);
+}
+
 void agent_engine::submit(sched::cell& x, sched::exported_call call) {
-  if (session_->lost()) return sched::come_back(x, error(errc::agent_lost, error_layer::runtime));
+  if (session_->lost()) return sched::come_back(x, why_lost());
   if (sched::extra_of(x) == nullptr)
     return sched::come_back(x, error(errc::no_memory, error_layer::runtime));
   std::vector<object_id> passing;

@@ -132,6 +132,7 @@ class agent_engine final : public sched::engine,
   void wait_and_tell(sched::cell& x, const object_id& id);
   wire::call wire_call(sched::cell& x, sched::exported_call call, std::vector<object_id>& passing);
   result<void> send_call(sched::cell& x, wire::call call);
+  error why_lost();
   // agent_actors.cpp
   result<void> address(sched::cell& x, sched::actor_core& a, wire::call& call);
   void addressed(sched::actor_core& a, wire::call_kind kind, bool sent);

@@ -40,22 +40,22 @@ BEAMLET_REMOTE(&tally::next);
 
 const task_options apart{.isolation = isolation::process};
 
-/// What became of a call: right, or lost with the agent.
+/// What is wrong with what became of a call: it must be right, or lost with the agent or one of its
+/// sessions.
 template <class T>
-bool is_right_or_lost(const result<T>& got, T right) {
-  if (got.has_value()) return *got == right;
+std::string wrong_with(const result<T>& got, T right) {
+  if (got.has_value()) return *got == right ? "" : "another value";
   const errc code = got.error().code();
-  CAPTURE(got.error().describe());
-  const bool lost = code == errc::agent_lost || code == errc::no_memory || code == errc::actor_died;
-  CHECK(lost);
-  return lost;
+  const bool is_lost = code == errc::agent_lost || code == errc::no_memory ||
+                       code == errc::actor_died || code == errc::worker_died;
+  return is_lost ? "" : got.error().describe();
 }
 
 TEST_CASE("where memory runs out in its agent a program goes on, and isolated calls are lost") {
   std::size_t faults = 0, lost = 0, told = 0;
-  for (std::uint64_t n = 1; n < 1200; n += 29) {
+  for (std::uint64_t n = 1; n < 700; n += 13) {
     CAPTURE(n);
-    auto started = runtime::start({.workers = 2, .worker_processes_max = 1});
+    auto started = runtime::start({.workers = 2, .worker_processes_max = 3});
     REQUIRE(started.has_value());
     runtime rt = *std::move(started);
     heap::fail_on_threads("beamlet-agent", n);
@@ -64,15 +64,15 @@ TEST_CASE("where memory runs out in its agent a program goes on, and isolated ca
     auto b = rt.task(sum_of).options(apart).remote(rt.put(many));
     auto made = rt.actor<tally>().options({.isolation = isolation::process}).remote(7);
     auto c = rt.get(made.call(&tally::next));
-    CHECK(is_right_or_lost(rt.get(a), 42));
-    CHECK(is_right_or_lost(rt.get(b), std::size_t{100'000}));
-    CHECK(is_right_or_lost(c, 8));
+    CHECK(wrong_with(rt.get(a), 42) == "");
+    CHECK(wrong_with(rt.get(b), std::size_t{100'000}) == "");
+    CHECK(wrong_with(c, 8) == "");
     for (int i = 0; i < 5; ++i)
-      CHECK(is_right_or_lost(rt.get(rt.task(doubled).options(apart).remote(i)), 2 * i));
+      CHECK(wrong_with(rt.get(rt.task(doubled).options(apart).remote(i)), 2 * i) == "");
     faults += heap::has_failed();
     heap::fail_on_threads("", 0);
     auto last = rt.get(rt.task(doubled).options(apart).remote(1));
-    CHECK(is_right_or_lost(last, 2));
+    CHECK(wrong_with(last, 2) == "");
     lost += !last.has_value();
     told += !last.has_value() && last.error().cause().find("memory") != std::string_view::npos;
     CHECK(*rt.get(rt.task(doubled).remote(4)) == 8);
@@ -80,7 +80,7 @@ TEST_CASE("where memory runs out in its agent a program goes on, and isolated ca
   }
   CHECK(faults > 20);
   CHECK(lost > 20);
-  MESSAGE(faults << ' ' << lost << ' ' << told);
+  CHECK(told > lost / 2);
   CHECK((waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD));
 }
 

@@ -190,7 +190,7 @@ TEST_CASE("an agent's thread that runs out of memory ends, its sessions know why
     CHECK(said.fatal);
     CHECK(said.why.message() == "the agent ran out of memory");
   }
-  CHECK(agent->post([](node::agent&) {}).error() == errc::stopped);
+  CHECK(agent->post([](node::agent&) {}).error() == errc::agent_lost);
   CHECK_FALSE(has_children());
   agent->stop();
 }
