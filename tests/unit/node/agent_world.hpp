@@ -58,7 +58,7 @@ class agent_world final {
   std::string wrong;
   std::uint64_t trace = 0;
   std::size_t reads = 0, silent_reads = 0, deaths = 0, executions = 0, errors = 0;
-  std::uint64_t spilled = 0;
+  std::uint64_t spilled = 0, runs_told = 0;
 
  private:
   static node::agent_options options(std::uint64_t seed) {
@@ -116,6 +116,8 @@ class agent_world final {
   void carve(actor_of_world& s, std::uint64_t bytes, wire::extent& out);
   void submit(actor_of_world& s);
   void complete(actor_of_world& s, std::size_t index);
+  std::vector<wire::trace> ran_in(const actor_of_world& s);
+  void hear_runs(const actor_of_world& s, const std::vector<wire::trace>& ran);
   void unpin(actor_of_world& s, std::size_t index);
   void read_silently(actor_of_world& s);
   void release(actor_of_world& s, const object_id& id);
@@ -128,7 +130,8 @@ class agent_world final {
 
   beamlet::base::rng random_;
   std::map<std::uint32_t, actor_of_world> all_;
-  std::uint64_t tickets_ = 0;
+  std::uint64_t tickets_ = 0, runs_ = 0;
+  std::set<std::uint64_t> untold_runs_;
 };
 
 inline void agent_world::check_bytes(actor_of_world& s, const object_id& id,
@@ -225,11 +228,34 @@ inline void agent_world::complete(actor_of_world& s, std::size_t index) {
   s.running.erase(s.running.begin() + static_cast<std::ptrdiff_t>(index));
   wire::done m{.task = e.what.task, .attempt = e.what.attempt, .results = {}};
   for (const object_id& id : e.what.results) m.results.push_back(value_of(s, id));
+  m.ran = ran_in(s);
   say(s, std::move(m));
 }
 
+/// Each run has a start of its own, by which it is known; who it ran in is a lie.
+inline std::vector<wire::trace> agent_world::ran_in(const actor_of_world& s) {
+  if (s.link->pool == 0 && !chance(5)) return {};
+  wire::trace made{.process = 99, .names = {"f"}, .runs = {}};
+  for (unsigned n = chance(5) ? 300 : random_.below(4); n > 0; --n) {
+    made.runs.push_back({.start_ns = ++runs_, .duration_ns = 1, .function = 0, .thread = 0});
+    if (s.link->pool != 0) untold_runs_.insert(runs_);
+  }
+  return {std::move(made)};
+}
+
+inline void agent_world::hear_runs(const actor_of_world& s, const std::vector<wire::trace>& ran) {
+  if (s.link->pool != 0 && !ran.empty()) fail("a worker process is told what others ran");
+  for (const wire::trace& each : ran) {
+    if (each.process == 99) fail("a process said which one it is, and was believed");
+    for (const wire::run& one : each.runs) {
+      ++runs_told;
+      if (untold_runs_.erase(one.start_ns) == 0) fail("a run is told twice, or was never run");
+    }
+  }
+}
+
 inline void agent_world::act(actor_of_world& s) {
-  switch (random_.below(14)) {
+  switch (random_.below(15)) {
     case 0:
     case 1: {
       object_id id = s.link->mint();
@@ -278,6 +304,10 @@ inline void agent_world::act(actor_of_world& s) {
       }
       break;
     case 10: submit(s); break;
+    case 14:
+      s.asked[++tickets_] = 1;
+      say(s, wire::collect{tickets_});
+      break;
     case 11:
     case 12: read_silently(s); break;
     default:
@@ -332,6 +362,10 @@ inline void agent_world::hear(actor_of_world& s, wire::to_session m) {
       fail("refused: " + refused->why.describe());
   } else if (std::holds_alternative<wire::pressure>(m)) {
     if (s.leasing.empty()) unlease_all(s);
+  } else if (auto* traced = std::get_if<wire::traced>(&m)) {
+    hear_runs(s, traced->ran);
+    if (traced->ticket != 0 && s.asked.erase(traced->ticket) == 0)
+      fail("an answer that nobody asked for");
   } else if (std::holds_alternative<wire::drain>(m)) {
     s.draining = true;
   }
@@ -383,7 +417,7 @@ inline void agent_world::serve_world() {
   std::vector<std::uint32_t> left;
   for (auto& [number, s] : all_) {
     if (s.draining && s.running.empty()) {
-      say(s, wire::bye{});
+      say(s, wire::bye{ran_in(s)});
       s.left = true;
     }
     const bool gone = !s.link->connected || (s.left && s.link->outbox.empty());

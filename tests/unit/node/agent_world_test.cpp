@@ -12,6 +12,7 @@ constexpr std::uint64_t worlds = seeds(200);
 
 TEST_CASE("random sessions read right bytes only, and leave nothing") {
   std::size_t reads = 0, silent_reads = 0, deaths = 0, executions = 0, errors = 0, spilling = 0;
+  std::uint64_t runs = 0;
   for (std::uint64_t seed = 1; seed <= worlds; ++seed) {
     CAPTURE(seed);
     agent_world w(seed);
@@ -23,6 +24,7 @@ TEST_CASE("random sessions read right bytes only, and leave nothing") {
     executions += w.executions;
     errors += w.errors;
     spilling += w.spilled > 0;
+    runs += w.runs_told;
   }
   // That it went where it was meant to go.
   CHECK(reads + silent_reads > 50 * worlds);
@@ -31,6 +33,7 @@ TEST_CASE("random sessions read right bytes only, and leave nothing") {
   CHECK(executions > 25 * worlds);
   CHECK(errors > worlds * 5 / 2);
   CHECK(spilling > worlds / 4);
+  CHECK(runs > 25 * worlds);
 }
 
 TEST_CASE("the same seed makes the same run") {

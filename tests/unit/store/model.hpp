@@ -13,7 +13,8 @@ class model {
  public:
   using chooser = std::function<std::uint32_t(std::uint32_t)>;
 
-  model(const st::options& options, chooser below, unsigned faults) : box_(options), below_(below) {
+  model(const st::options& options, chooser below, unsigned faults)
+      : box_(options), below_(below), whole_from_(options.whole_from_bytes) {
     box_.below = below_;
     box_.faults = faults;
     for (int i = 0; i < 3; ++i) start_session();
@@ -21,6 +22,7 @@ class model {
 
   const std::string& complaint() const { return box_.complaint; }
   std::uint64_t trace() const { return box_.trace; }
+  std::size_t whole_objects() const { return whole_objects_; }
 
   /// One command, and all that must hold after it.
   void step() {
@@ -98,6 +100,7 @@ class model {
   };
   struct waiting {
     bool is_lease = false;
+    bool whole = false;
     std::vector<object_id> ids{};
   };
 
@@ -114,8 +117,9 @@ class model {
     if (sessions_.empty()) return;
     auto id = any(sessions_)->first;
     std::uint64_t size = below_(8) == 0 ? std::uint64_t{1} << 40 : 1 + below_(90'000);
-    waiting_[{id, ++ticket_}] = {.is_lease = true};
-    box_.s.lease(id, ticket_, size, box_.now + 2'000'000'000);
+    bool whole = is_large(size) && below_(3) > 0;
+    waiting_[{id, ++ticket_}] = {.is_lease = true, .whole = whole};
+    box_.s.lease(id, ticket_, size, box_.now + 2'000'000'000, whole);
   }
 
   void adopt() {
@@ -130,7 +134,9 @@ class model {
     if (below_(50) == 0) where.size = ~std::uint64_t{0} - below_(5000);
     auto claimed = below_(10) == 0 ? any(sessions_)->first : session;
     object_id id = id_of(++last_object_);
-    bool right = claimed == session && fits(range, where);
+    bool whole = box_.made[where.segment].whole;
+    if (whole && below_(2) == 0) where = {where.segment, range.where.offset, range.where.size};
+    bool right = claimed == session && fits(range, where) && (whole || !is_large(where.size));
     bool taken = right && overlaps(range, where);
     if (right && !taken) box_.fill(id, where);
     bool primary = below_(3) > 0;
@@ -140,7 +146,10 @@ class model {
     if (!how.has_value()) return;
     range.published[where.offset] = {where.size, id};
     objects_[id] = {where.size, primary};
+    whole_objects_ += is_large(where.size);
   }
+  /// In strict mode it has to lie in a segment of its own.
+  bool is_large(std::uint64_t size) const { return whole_from_ != 0 && size >= whole_from_; }
   static bool fits(const lease_range& range, const st::extent& where) {
     std::uint64_t end = range.where.offset + range.where.size;
     return where.offset % (where.size >= 65536 ? 4096 : 64) == 0 &&
@@ -293,6 +302,10 @@ class model {
     waiting w;
     if (!take_waiting(g.session, g.ticket, w)) return;
     box_.scribble(g.where);
+    if (w.is_lease && box_.made[g.where.segment].whole != w.whole)
+      box_.complain("a lease in a segment of the other kind");
+    if (w.whole && g.where.size != box_.memory[g.where.segment].size())
+      box_.complain("a segment of its own is larger than its lease");
     if (!w.is_lease) filling_[w.ids.front()] = g.where;
     else if (box_.made[g.where.segment].owner == g.session)
       sessions_[g.session].leases.push_back({g.where, {}});
@@ -382,6 +395,8 @@ class model {
   st::session_id last_session_ = 0;
   unsigned steps_ = 0;
   bool may_start_ = false;
+  const std::uint64_t whole_from_;
+  std::size_t whole_objects_ = 0;
 };
 
 /// A store so small that everything happens often.
