@@ -288,7 +288,7 @@ void agent::drain() {
 void agent::stop(bool out_of_memory) {
   stopped_ = true;
   failed_ = failed() || out_of_memory;
-  auto say_why = [this](session_link& to) {
+  auto say_why = [](session_link& to) {
     auto why = node_error(errc::no_memory, "the agent ran out of memory");
     (void)to.send(wire::refused{.ticket = 0, .why = std::move(why), .fatal = true}, -1);
   };
@@ -298,7 +298,8 @@ void agent::stop(bool out_of_memory) {
                     "the agent ran out of memory and ends");
     });
   // Needs no memory: nobody is told why then.
-  for (auto& [number, m] : members_) {
+  for (auto& each : members_) {
+    member& m = each.second;
     if (m.link == nullptr) continue;
     if (failed_ && m.open) (void)sched::try_allocate([&] { say_why(*m.link); });
     m.link->close();

@@ -53,7 +53,8 @@ class agent_link {
 
   /// Sends, or queues within the link's bound.
   ///
-  /// Thread: any.   Blocks: no.   Errors: agent_lost (it is gone), queue_full, too_large, no_memory.
+  /// Thread: any.   Blocks: no.
+  /// Errors: agent_lost (it is gone), queue_full, too_large, no_memory.
   virtual result<void> send(wire::to_agent message) = 0;
 
   /// Ends the connection from this side, for want of memory: nothing is sent any more, and the
