@@ -52,3 +52,15 @@
 #else
 #define BEAMLET_MEMORY_IS_WATCHED 0
 #endif
+
+// What instruction sets a source may hold variants for; which of them run is found out at run time.
+#if defined(__x86_64__)
+#define BEAMLET_X86_64 1
+#else
+#define BEAMLET_X86_64 0
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON)
+#define BEAMLET_NEON 1
+#else
+#define BEAMLET_NEON 0
+#endif

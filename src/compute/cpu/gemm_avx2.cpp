@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// 6 x 16: 12 accumulators, two vectors of B and one or two broadcasts of A fill the 16 registers.
+#include "compute/cpu/gemm_kernels.hpp"
+
+#if BEAMLET_X86_64
+#include <immintrin.h>
+
+#include <algorithm>
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+namespace {
+
+#define BEAMLET_AVX2 __attribute__((target("avx2,fma")))
+
+// All bits set in the first `count` lanes.
+BEAMLET_AVX2 inline __m256i first_lanes_avx2(std::size_t count) noexcept {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const int end = static_cast<int>(std::min<std::size_t>(count, 8));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(end), lanes);
+}
+
+BEAMLET_AVX2 inline float sum_of_lanes(__m256 v) noexcept {
+  __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+template <int Rows>
+BEAMLET_AVX2 void tile_avx2(const gemm_tile& t) noexcept {
+  __m256 sum[Rows][2];
+#pragma GCC unroll 6
+  for (int i = 0; i < Rows; ++i) {
+    sum[i][0] = sum[i][1] = _mm256_setzero_ps();
+    _mm_prefetch(reinterpret_cast<const char*>(t.c + i * t.c_stride), _MM_HINT_T0);
+  }
+  const float *a = t.a, *b = t.b;
+  for (std::size_t left = t.depth; left > 0; --left, ++a, b += t.b_stride) {
+    const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+#pragma GCC unroll 6
+    for (int i = 0; i < Rows; ++i) {
+      const __m256 x = _mm256_broadcast_ss(a + i * t.a_stride);
+      sum[i][0] = _mm256_fmadd_ps(x, b0, sum[i][0]);
+      sum[i][1] = _mm256_fmadd_ps(x, b1, sum[i][1]);
+    }
+  }
+  const __m256i mask0 = first_lanes_avx2(t.columns);
+  const __m256i mask1 = first_lanes_avx2(t.columns > 8 ? t.columns - 8 : 0);
+#pragma GCC unroll 6
+  for (int i = 0; i < Rows; ++i) {
+    float* c = t.c + i * t.c_stride;
+    if (t.add) {
+      sum[i][0] = _mm256_add_ps(sum[i][0], _mm256_maskload_ps(c, mask0));
+      sum[i][1] = _mm256_add_ps(sum[i][1], _mm256_maskload_ps(c + 8, mask1));
+    }
+    if (t.columns == 16) {  // a masked store is slow on some processors
+      _mm256_storeu_ps(c, sum[i][0]);
+      _mm256_storeu_ps(c + 8, sum[i][1]);
+    } else {
+      _mm256_maskstore_ps(c, mask0, sum[i][0]);
+      _mm256_maskstore_ps(c + 8, mask1, sum[i][1]);
+    }
+  }
+}
+
+template <int Rows>
+BEAMLET_AVX2 void dots_avx2(const float* rows, std::ptrdiff_t stride, std::size_t depth,
+                            const float* x, float* out) noexcept {
+  __m256 sum[Rows][2];
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
+  std::size_t p = 0;
+  for (; p + 16 <= depth; p += 16) {
+    const __m256 x0 = _mm256_loadu_ps(x + p), x1 = _mm256_loadu_ps(x + p + 8);
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i) {
+      const float* row = rows + i * stride + p;
+      sum[i][0] = _mm256_fmadd_ps(_mm256_loadu_ps(row), x0, sum[i][0]);
+      sum[i][1] = _mm256_fmadd_ps(_mm256_loadu_ps(row + 8), x1, sum[i][1]);
+    }
+  }
+  for (; p < depth; p += 8) {
+    const __m256i mask = first_lanes_avx2(depth - p);
+    const __m256 x0 = _mm256_maskload_ps(x + p, mask);
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i)
+      sum[i][0] = _mm256_fmadd_ps(_mm256_maskload_ps(rows + i * stride + p, mask), x0, sum[i][0]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i) out[i] = sum_of_lanes(_mm256_add_ps(sum[i][0], sum[i][1]));
+}
+
+void all_dots_avx2(const gemv_dots& d) noexcept {
+  std::size_t i = 0;
+  const float* row = d.rows;
+  for (; i + 4 <= d.count; i += 4, row += 4 * d.stride)
+    dots_avx2<4>(row, d.stride, d.depth, d.x, d.out + i);
+  for (; i < d.count; ++i, row += d.stride) dots_avx2<1>(row, d.stride, d.depth, d.x, d.out + i);
+}
+
+template <int Rows>
+BEAMLET_AVX2 void sums_avx2(const gemv_sums& s, std::size_t first, bool add) noexcept {
+  const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
+  for (std::size_t j = 0; j < s.width; j += 8) {
+    const __m256i mask = first_lanes_avx2(s.width - j);
+    __m256 sum = add ? _mm256_maskload_ps(s.out + j, mask) : _mm256_setzero_ps();
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i)
+      sum = _mm256_fmadd_ps(_mm256_maskload_ps(rows + i * s.stride + j, mask),
+                            _mm256_broadcast_ss(s.x + first + i), sum);
+    _mm256_maskstore_ps(s.out + j, mask, sum);
+  }
+}
+
+void all_sums_avx2(const gemv_sums& s) noexcept {
+  std::size_t p = 0;
+  for (; p + 8 <= s.count; p += 8) sums_avx2<8>(s, p, s.add || p > 0);
+  for (; p < s.count; ++p) sums_avx2<1>(s, p, s.add || p > 0);
+}
+
+#undef BEAMLET_AVX2
+
+}  // namespace
+
+const gemm_kernels gemm_kernels_avx2 = {
+    6,
+    16,
+    256,
+    144,
+    2048,
+    {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>, tile_avx2<4>, tile_avx2<5>, tile_avx2<6>},
+    all_dots_avx2,
+    all_sums_avx2};
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
+#endif

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// 14 x 32: 28 accumulators, two vectors of B and one broadcast of A fill 31 of the 32 registers.
+#include "compute/cpu/gemm_kernels.hpp"
+
+#if BEAMLET_X86_64
+#include <immintrin.h>
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+namespace {
+
+#define BEAMLET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+
+BEAMLET_AVX512 inline __mmask16 first_lanes(std::size_t count) noexcept {
+  return static_cast<__mmask16>(count >= 16 ? 0xffff : (1u << count) - 1);
+}
+
+// Through memory: what g++ 12 has for it warns of itself.
+BEAMLET_AVX512 inline float sum_of_lanes_avx512(__m512 v) noexcept {
+  alignas(64) float lanes[16];
+  _mm512_store_ps(lanes, v);
+  for (int width = 8; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  return lanes[0];
+}
+
+template <int Rows>
+BEAMLET_AVX512 void tile_avx512(const gemm_tile& t) noexcept {
+  __m512 sum[Rows][2];
+#pragma GCC unroll 14
+  for (int i = 0; i < Rows; ++i) {
+    sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+    _mm_prefetch(reinterpret_cast<const char*>(t.c + i * t.c_stride), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(t.c + i * t.c_stride + 16), _MM_HINT_T0);
+  }
+  const float *a = t.a, *b = t.b;
+  for (std::size_t left = t.depth; left > 0; --left, ++a, b += t.b_stride) {
+    const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
+#pragma GCC unroll 14
+    for (int i = 0; i < Rows; ++i) {
+      const __m512 x = _mm512_set1_ps(a[i * t.a_stride]);
+      sum[i][0] = _mm512_fmadd_ps(x, b0, sum[i][0]);
+      sum[i][1] = _mm512_fmadd_ps(x, b1, sum[i][1]);
+    }
+  }
+  const __mmask16 mask0 = first_lanes(t.columns);
+  const __mmask16 mask1 = first_lanes(t.columns > 16 ? t.columns - 16 : 0);
+#pragma GCC unroll 14
+  for (int i = 0; i < Rows; ++i) {
+    float* c = t.c + i * t.c_stride;
+    if (t.add) {
+      sum[i][0] = _mm512_add_ps(sum[i][0], _mm512_maskz_loadu_ps(mask0, c));
+      sum[i][1] = _mm512_add_ps(sum[i][1], _mm512_maskz_loadu_ps(mask1, c + 16));
+    }
+    _mm512_mask_storeu_ps(c, mask0, sum[i][0]);
+    _mm512_mask_storeu_ps(c + 16, mask1, sum[i][1]);
+  }
+}
+
+template <int Rows>
+BEAMLET_AVX512 void dots_avx512(const float* rows, std::ptrdiff_t stride, std::size_t depth,
+                                const float* x, float* out) noexcept {
+  __m512 sum[Rows][2];
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+  std::size_t p = 0;
+  for (; p + 32 <= depth; p += 32) {
+    const __m512 x0 = _mm512_loadu_ps(x + p), x1 = _mm512_loadu_ps(x + p + 16);
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i) {
+      const float* row = rows + i * stride + p;
+      sum[i][0] = _mm512_fmadd_ps(_mm512_loadu_ps(row), x0, sum[i][0]);
+      sum[i][1] = _mm512_fmadd_ps(_mm512_loadu_ps(row + 16), x1, sum[i][1]);
+    }
+  }
+  for (; p < depth; p += 16) {
+    const __mmask16 mask = first_lanes(depth - p);
+    const __m512 x0 = _mm512_maskz_loadu_ps(mask, x + p);
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i)
+      sum[i][0] =
+          _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, rows + i * stride + p), x0, sum[i][0]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i) out[i] = sum_of_lanes_avx512(_mm512_add_ps(sum[i][0], sum[i][1]));
+}
+
+void all_dots_avx512(const gemv_dots& d) noexcept {
+  std::size_t i = 0;
+  const float* row = d.rows;
+  for (; i + 4 <= d.count; i += 4, row += 4 * d.stride)
+    dots_avx512<4>(row, d.stride, d.depth, d.x, d.out + i);
+  for (; i < d.count; ++i, row += d.stride) dots_avx512<1>(row, d.stride, d.depth, d.x, d.out + i);
+}
+
+template <int Rows>
+BEAMLET_AVX512 void sums_avx512(const gemv_sums& s, std::size_t first, bool add) noexcept {
+  const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
+  for (std::size_t j = 0; j < s.width; j += 16) {
+    const __mmask16 mask = first_lanes(s.width - j);
+    __m512 sum = add ? _mm512_maskz_loadu_ps(mask, s.out + j) : _mm512_setzero_ps();
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i)
+      sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, rows + i * s.stride + j),
+                            _mm512_set1_ps(s.x[first + i]), sum);
+    _mm512_mask_storeu_ps(s.out + j, mask, sum);
+  }
+}
+
+void all_sums_avx512(const gemv_sums& s) noexcept {
+  std::size_t p = 0;
+  for (; p + 8 <= s.count; p += 8) sums_avx512<8>(s, p, s.add || p > 0);
+  for (; p < s.count; ++p) sums_avx512<1>(s, p, s.add || p > 0);
+}
+
+#undef BEAMLET_AVX512
+
+}  // namespace
+
+const gemm_kernels gemm_kernels_avx512 = {
+    14,
+    32,
+    256,
+    256,
+    2048,
+    {tile_avx512<1>, tile_avx512<2>, tile_avx512<3>, tile_avx512<4>, tile_avx512<5>, tile_avx512<6>,
+     tile_avx512<7>, tile_avx512<8>, tile_avx512<9>, tile_avx512<10>, tile_avx512<11>,
+     tile_avx512<12>, tile_avx512<13>, tile_avx512<14>},
+    all_dots_avx512,
+    all_sums_avx512};
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
+#endif

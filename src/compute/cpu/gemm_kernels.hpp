@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What gemm.cpp needs of an instruction set: the innermost loops as functions, and the sizes of the
+// blocks that suit them. One file per set (gemm_avx512.cpp, ...) fills in one table.
+
+#include <cstddef>
+
+#include "compute/cpu/isa.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+/// A tile of C: some rows of a block of A times a panel of B, summed over the block's depth.
+/// Rows of A are contiguous; row p of the panel begins at b + p * b_stride.
+struct gemm_tile {
+  const float* a;
+  std::ptrdiff_t a_stride;
+  const float* b;  // its rows can be read over the tile's full width
+  std::ptrdiff_t b_stride;
+  float* c;
+  std::ptrdiff_t c_stride;
+  std::size_t depth;
+  std::size_t columns;  // of C, 1 to the kernel's width: no others are read or written
+  bool add;             // to what C holds; else C is replaced and not read
+};
+
+/// `count` rows times one vector: out[i] = sum over p of rows[i * stride + p] * x[p].
+struct gemv_dots {
+  const float* rows;
+  std::ptrdiff_t stride;
+  std::size_t count, depth;
+  const float* x;
+  float* out;
+};
+
+/// A sum of `count` rows, weighted: out[j] = (add ? out[j] : 0) + sum over p of x[p] * rows[p][j].
+struct gemv_sums {
+  const float* rows;
+  std::ptrdiff_t stride;
+  std::size_t count, width;
+  const float* x;
+  float* out;
+  bool add;
+};
+
+/// One instruction set's kernels and block sizes.
+struct gemm_kernels {
+  static constexpr std::size_t rows_limit = 14;
+
+  std::size_t rows;     // of the highest tile: as many accumulators as there are registers for
+  std::size_t columns;  // of a panel: two vectors, so that a broadcast of A serves two products
+  std::size_t depth;    // of a block
+  std::size_t a_rows;   // of a block of A: rows * depth take about a quarter of the L2 cache
+  std::size_t
+      b_columns;  // of a block of B: depth * columns take what a share of the L3 cache holds
+
+  using tile_function = void (*)(const gemm_tile&) noexcept;
+  tile_function tiles[rows_limit];  // by rows - 1
+
+  void (*dots)(const gemv_dots&) noexcept;
+  void (*sums)(const gemv_sums&) noexcept;
+};
+
+extern const gemm_kernels gemm_kernels_scalar;
+#if BEAMLET_NEON
+extern const gemm_kernels gemm_kernels_neon;
+#endif
+#if BEAMLET_X86_64
+extern const gemm_kernels gemm_kernels_avx2;
+extern const gemm_kernels gemm_kernels_avx512;
+#endif
+
+/// The table of a supported set.
+const gemm_kernels& gemm_kernels_of(isa set) noexcept;
+
+/// The vector products of gemv.cpp; x and out may be strided.
+struct gemv_call {
+  std::size_t outputs, depth;
+  const float* matrix;
+  std::ptrdiff_t output_stride, depth_stride;  // of the matrix
+  const float* x;
+  std::ptrdiff_t x_stride;
+  float* out;
+  std::ptrdiff_t out_stride;
+  bool add;
+};
+std::size_t gemv_scratch_bytes(std::size_t outputs, std::size_t depth) noexcept;
+void gemv(const gemm_kernels& kernels, const gemv_call& call, std::byte* scratch) noexcept;
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

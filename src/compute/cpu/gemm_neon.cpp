@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// 8 x 8: 16 accumulators; 8 vectors hold four steps of each row of A, whose lanes are multiplied
+// one by one, and two vectors hold a row of B: 26 of the 32 registers, and four products for each
+// load.
+#include "compute/cpu/gemm_kernels.hpp"
+
+#if BEAMLET_NEON
+#include <arm_neon.h>
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+namespace {
+
+// One step of the depth, with the lane of A's vectors that belongs to it.
+template <int Rows, int Lane>
+[[gnu::always_inline]] inline void step_neon(float32x4_t (&sum)[Rows][2],
+                                             const float32x4_t (&x)[Rows], const float* b) {
+  const float32x4_t b0 = vld1q_f32(b), b1 = vld1q_f32(b + 4);
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) {
+    sum[i][0] = vfmaq_laneq_f32(sum[i][0], b0, x[i], Lane);
+    sum[i][1] = vfmaq_laneq_f32(sum[i][1], b1, x[i], Lane);
+  }
+}
+
+template <int Rows>
+void tile_neon(const gemm_tile& t) noexcept {
+  float32x4_t sum[Rows][2], x[Rows];
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vdupq_n_f32(0);
+  const float *a = t.a, *b = t.b;
+  std::size_t left = t.depth;
+  for (; left >= 4; left -= 4, a += 4, b += 4 * t.b_stride) {
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) x[i] = vld1q_f32(a + i * t.a_stride);
+    step_neon<Rows, 0>(sum, x, b);
+    step_neon<Rows, 1>(sum, x, b + t.b_stride);
+    step_neon<Rows, 2>(sum, x, b + 2 * t.b_stride);
+    step_neon<Rows, 3>(sum, x, b + 3 * t.b_stride);
+  }
+  for (; left > 0; --left, ++a, b += t.b_stride) {
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) x[i] = vld1q_dup_f32(a + i * t.a_stride);
+    step_neon<Rows, 0>(sum, x, b);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) {
+    float* c = t.c + i * t.c_stride;
+    if (t.columns == 8) {
+      vst1q_f32(c, t.add ? vaddq_f32(vld1q_f32(c), sum[i][0]) : sum[i][0]);
+      vst1q_f32(c + 4, t.add ? vaddq_f32(vld1q_f32(c + 4), sum[i][1]) : sum[i][1]);
+      continue;
+    }
+    float row[8];
+    vst1q_f32(row, sum[i][0]);
+    vst1q_f32(row + 4, sum[i][1]);
+    for (std::size_t j = 0; j < t.columns; ++j) c[j] = t.add ? c[j] + row[j] : row[j];
+  }
+}
+
+template <int Rows>
+void dots_neon(const float* rows, std::ptrdiff_t stride, std::size_t depth, const float* x,
+               float* out) noexcept {
+  float32x4_t sum[Rows][2];
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vdupq_n_f32(0);
+  std::size_t p = 0;
+  for (; p + 8 <= depth; p += 8) {
+    const float32x4_t x0 = vld1q_f32(x + p), x1 = vld1q_f32(x + p + 4);
+#pragma GCC unroll 4
+    for (int i = 0; i < Rows; ++i) {
+      const float* row = rows + i * stride + p;
+      sum[i][0] = vfmaq_f32(sum[i][0], vld1q_f32(row), x0);
+      sum[i][1] = vfmaq_f32(sum[i][1], vld1q_f32(row + 4), x1);
+    }
+  }
+  for (int i = 0; i < Rows; ++i) {
+    float last = vaddvq_f32(vaddq_f32(sum[i][0], sum[i][1]));
+    for (std::size_t q = p; q < depth; ++q)
+      last += rows[i * stride + static_cast<std::ptrdiff_t>(q)] * x[q];
+    out[i] = last;
+  }
+}
+
+void all_dots_neon(const gemv_dots& d) noexcept {
+  std::size_t i = 0;
+  const float* row = d.rows;
+  for (; i + 4 <= d.count; i += 4, row += 4 * d.stride)
+    dots_neon<4>(row, d.stride, d.depth, d.x, d.out + i);
+  for (; i < d.count; ++i, row += d.stride) dots_neon<1>(row, d.stride, d.depth, d.x, d.out + i);
+}
+
+template <int Rows>
+void sums_neon(const gemv_sums& s, std::size_t first, bool add) noexcept {
+  const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
+  const float* x = s.x + first;
+  std::size_t j = 0;
+  for (; j + 4 <= s.width; j += 4) {
+    float32x4_t sum = add ? vld1q_f32(s.out + j) : vdupq_n_f32(0);
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) sum = vfmaq_n_f32(sum, vld1q_f32(rows + i * s.stride + j), x[i]);
+    vst1q_f32(s.out + j, sum);
+  }
+  for (; j < s.width; ++j) {
+    float sum = add ? s.out[j] : 0;
+    for (int i = 0; i < Rows; ++i)
+      sum += x[i] * rows[i * s.stride + static_cast<std::ptrdiff_t>(j)];
+    s.out[j] = sum;
+  }
+}
+
+void all_sums_neon(const gemv_sums& s) noexcept {
+  std::size_t p = 0;
+  for (; p + 8 <= s.count; p += 8) sums_neon<8>(s, p, s.add || p > 0);
+  for (; p < s.count; ++p) sums_neon<1>(s, p, s.add || p > 0);
+}
+
+}  // namespace
+
+const gemm_kernels gemm_kernels_neon = {8,
+                                        8,
+                                        256,
+                                        128,
+                                        1024,
+                                        {tile_neon<1>, tile_neon<2>, tile_neon<3>, tile_neon<4>,
+                                         tile_neon<5>, tile_neon<6>, tile_neon<7>, tile_neon<8>},
+                                        all_dots_neon,
+                                        all_sums_neon};
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
+#endif
