@@ -66,7 +66,8 @@ struct packed_b {
   const float* data = nullptr;
 };
 
-/// Bytes of a packed B: its elements, and the columns filled up with zeros to the kernel's width.
+/// Bytes of a packed B: its elements, and the columns filled up with zeros to the kernel's width
+/// (not a single one: that is a vector).
 std::size_t packed_b_bytes(isa set, std::size_t k, std::size_t n) noexcept;
 
 /// Copies a k x n matrix in the kernels' order into `memory`, which holds packed_b_bytes() and is

@@ -37,7 +37,7 @@ BEAMLET_AVX2 void tile_avx2(const gemm_tile& t) noexcept {
     _mm_prefetch(reinterpret_cast<const char*>(t.c + i * t.c_stride), _MM_HINT_T0);
   }
   const float *a = t.a, *b = t.b;
-  for (std::size_t left = t.depth; left > 0; --left, ++a, b += t.b_stride) {
+  for (std::size_t left = t.depth; left > 0; --left, ++a, b += 16) {
     const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
 #pragma GCC unroll 6
     for (int i = 0; i < Rows; ++i) {
@@ -103,7 +103,23 @@ void all_dots_avx2(const gemv_dots& d) noexcept {
 template <int Rows>
 BEAMLET_AVX2 void sums_avx2(const gemv_sums& s, std::size_t first, bool add) noexcept {
   const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
-  for (std::size_t j = 0; j < s.width; j += 8) {
+  std::size_t j = 0;
+  for (; j + 32 <= s.width; j += 32) {  // a line's neighbours at once: rows may be pages apart
+    __m256 sum[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v)
+      sum[v] = add ? _mm256_loadu_ps(s.out + j + 8 * v) : _mm256_setzero_ps();
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) {
+      const float* row = rows + i * s.stride + j;
+      const __m256 x = _mm256_broadcast_ss(s.x + first + i);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) sum[v] = _mm256_fmadd_ps(_mm256_loadu_ps(row + 8 * v), x, sum[v]);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) _mm256_storeu_ps(s.out + j + 8 * v, sum[v]);
+  }
+  for (; j < s.width; j += 8) {
     const __m256i mask = first_lanes_avx2(s.width - j);
     __m256 sum = add ? _mm256_maskload_ps(s.out + j, mask) : _mm256_setzero_ps();
 #pragma GCC unroll 8
@@ -128,8 +144,9 @@ const gemm_kernels gemm_kernels_avx2 = {
     6,
     16,
     256,
-    144,
+    128,
     2048,
+    128,
     {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>, tile_avx2<4>, tile_avx2<5>, tile_avx2<6>},
     all_dots_avx2,
     all_sums_avx2};

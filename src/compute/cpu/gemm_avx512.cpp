@@ -36,7 +36,7 @@ BEAMLET_AVX512 void tile_avx512(const gemm_tile& t) noexcept {
     _mm_prefetch(reinterpret_cast<const char*>(t.c + i * t.c_stride + 16), _MM_HINT_T0);
   }
   const float *a = t.a, *b = t.b;
-  for (std::size_t left = t.depth; left > 0; --left, ++a, b += t.b_stride) {
+  for (std::size_t left = t.depth; left > 0; --left, ++a, b += 32) {
     const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
 #pragma GCC unroll 14
     for (int i = 0; i < Rows; ++i) {
@@ -44,6 +44,19 @@ BEAMLET_AVX512 void tile_avx512(const gemm_tile& t) noexcept {
       sum[i][0] = _mm512_fmadd_ps(x, b0, sum[i][0]);
       sum[i][1] = _mm512_fmadd_ps(x, b1, sum[i][1]);
     }
+  }
+  if (t.columns == 32) {
+#pragma GCC unroll 14
+    for (int i = 0; i < Rows; ++i) {
+      float* c = t.c + i * t.c_stride;
+      if (t.add) {
+        sum[i][0] = _mm512_add_ps(sum[i][0], _mm512_loadu_ps(c));
+        sum[i][1] = _mm512_add_ps(sum[i][1], _mm512_loadu_ps(c + 16));
+      }
+      _mm512_storeu_ps(c, sum[i][0]);
+      _mm512_storeu_ps(c + 16, sum[i][1]);
+    }
+    return;
   }
   const __mmask16 mask0 = first_lanes(t.columns);
   const __mmask16 mask1 = first_lanes(t.columns > 16 ? t.columns - 16 : 0);
@@ -98,7 +111,24 @@ void all_dots_avx512(const gemv_dots& d) noexcept {
 template <int Rows>
 BEAMLET_AVX512 void sums_avx512(const gemv_sums& s, std::size_t first, bool add) noexcept {
   const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
-  for (std::size_t j = 0; j < s.width; j += 16) {
+  std::size_t j = 0;
+  for (; j + 64 <= s.width; j += 64) {  // a line's neighbours at once: rows may be pages apart
+    __m512 sum[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v)
+      sum[v] = add ? _mm512_loadu_ps(s.out + j + 16 * v) : _mm512_setzero_ps();
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) {
+      const float* row = rows + i * s.stride + j;
+      const __m512 x = _mm512_set1_ps(s.x[first + i]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v)
+        sum[v] = _mm512_fmadd_ps(_mm512_loadu_ps(row + 16 * v), x, sum[v]);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) _mm512_storeu_ps(s.out + j + 16 * v, sum[v]);
+  }
+  for (; j < s.width; j += 16) {
     const __mmask16 mask = first_lanes(s.width - j);
     __m512 sum = add ? _mm512_maskz_loadu_ps(mask, s.out + j) : _mm512_setzero_ps();
 #pragma GCC unroll 8
@@ -122,9 +152,10 @@ void all_sums_avx512(const gemv_sums& s) noexcept {
 const gemm_kernels gemm_kernels_avx512 = {
     14,
     32,
-    256,
+    512,
     256,
     2048,
+    256,
     {tile_avx512<1>, tile_avx512<2>, tile_avx512<3>, tile_avx512<4>, tile_avx512<5>, tile_avx512<6>,
      tile_avx512<7>, tile_avx512<8>, tile_avx512<9>, tile_avx512<10>, tile_avx512<11>,
      tile_avx512<12>, tile_avx512<13>, tile_avx512<14>},

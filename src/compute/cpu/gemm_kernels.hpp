@@ -13,12 +13,11 @@ inline namespace BEAMLET_ABI {
 namespace compute {
 
 /// A tile of C: some rows of a block of A times a panel of B, summed over the block's depth.
-/// Rows of A are contiguous; row p of the panel begins at b + p * b_stride.
+/// Rows of A are contiguous, and so are those of the panel, one after the other.
 struct gemm_tile {
   const float* a;
   std::ptrdiff_t a_stride;
-  const float* b;  // its rows can be read over the tile's full width
-  std::ptrdiff_t b_stride;
+  const float* b;
   float* c;
   std::ptrdiff_t c_stride;
   std::size_t depth;
@@ -51,10 +50,10 @@ struct gemm_kernels {
 
   std::size_t rows;     // of the highest tile: as many accumulators as there are registers for
   std::size_t columns;  // of a panel: two vectors, so that a broadcast of A serves two products
-  std::size_t depth;    // of a block
-  std::size_t a_rows;   // of a block of A: rows * depth take about a quarter of the L2 cache
-  std::size_t
-      b_columns;  // of a block of B: depth * columns take what a share of the L3 cache holds
+  std::size_t depth;    // of a block: a tile's rows of A take up to half of the L1 cache
+  std::size_t chunk_columns;  // depth * these is what half of the L2 cache holds of B
+  std::size_t block_columns;  // depth * these is packed at a time: a share of the L3 cache
+  std::size_t block_rows;     // of A, where it is copied: half of the L2 cache or less
 
   using tile_function = void (*)(const gemm_tile&) noexcept;
   tile_function tiles[rows_limit];  // by rows - 1
@@ -75,7 +74,7 @@ extern const gemm_kernels gemm_kernels_avx512;
 /// The table of a supported set.
 const gemm_kernels& gemm_kernels_of(isa set) noexcept;
 
-/// The vector products of gemv.cpp; x and out may be strided.
+/// The vector products of gemv.cpp: `outputs` sums of `depth` products; all may be strided.
 struct gemv_call {
   std::size_t outputs, depth;
   const float* matrix;

@@ -32,15 +32,15 @@ void tile_neon(const gemm_tile& t) noexcept {
   for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vdupq_n_f32(0);
   const float *a = t.a, *b = t.b;
   std::size_t left = t.depth;
-  for (; left >= 4; left -= 4, a += 4, b += 4 * t.b_stride) {
+  for (; left >= 4; left -= 4, a += 4, b += 32) {
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) x[i] = vld1q_f32(a + i * t.a_stride);
     step_neon<Rows, 0>(sum, x, b);
-    step_neon<Rows, 1>(sum, x, b + t.b_stride);
-    step_neon<Rows, 2>(sum, x, b + 2 * t.b_stride);
-    step_neon<Rows, 3>(sum, x, b + 3 * t.b_stride);
+    step_neon<Rows, 1>(sum, x, b + 8);
+    step_neon<Rows, 2>(sum, x, b + 16);
+    step_neon<Rows, 3>(sum, x, b + 24);
   }
-  for (; left > 0; --left, ++a, b += t.b_stride) {
+  for (; left > 0; --left, ++a, b += 8) {
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) x[i] = vld1q_dup_f32(a + i * t.a_stride);
     step_neon<Rows, 0>(sum, x, b);
@@ -124,6 +124,7 @@ const gemm_kernels gemm_kernels_neon = {8,
                                         256,
                                         128,
                                         1024,
+                                        128,
                                         {tile_neon<1>, tile_neon<2>, tile_neon<3>, tile_neon<4>,
                                          tile_neon<5>, tile_neon<6>, tile_neon<7>, tile_neon<8>},
                                         all_dots_neon,

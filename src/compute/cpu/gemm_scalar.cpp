@@ -20,7 +20,7 @@ template <int Rows>
 void tile_scalar(const gemm_tile& t) noexcept {
   four sum[Rows][2] = {};
   const float *a = t.a, *b = t.b;
-  for (std::size_t left = t.depth; left > 0; --left, ++a, b += t.b_stride) {
+  for (std::size_t left = t.depth; left > 0; --left, ++a, b += 8) {
     four b0, b1;
     load_four(b0, b);
     load_four(b1, b + 4);
@@ -98,10 +98,15 @@ void all_sums_scalar(const gemv_sums& s) noexcept {
 }  // namespace
 
 const gemm_kernels gemm_kernels_scalar = {
-    4,           8,
-    256,         64,
-    1024,        {tile_scalar<1>, tile_scalar<2>, tile_scalar<3>, tile_scalar<4>},
-    dots_scalar, all_sums_scalar};
+    4,
+    8,
+    256,
+    128,
+    1024,
+    64,
+    {tile_scalar<1>, tile_scalar<2>, tile_scalar<3>, tile_scalar<4>},
+    dots_scalar,
+    all_sums_scalar};
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI

@@ -180,11 +180,11 @@ std::vector<isa> supported() {
 void check_shapes(isa set, const std::vector<gemm_shape>& shapes, order a_order, order b_order) {
   CAPTURE(name_of(set));
   numbers from;
-  for (const auto& [m, n, k] : shapes) {
-    CAPTURE(m);
-    CAPTURE(n);
-    CAPTURE(k);
-    input a = make(a_order, m, k, from), b = make(b_order, k, n, from);
+  for (const gemm_shape& shape : shapes) {
+    CAPTURE(shape.m);
+    CAPTURE(shape.n);
+    CAPTURE(shape.k);
+    input a = make(a_order, shape.m, shape.k, from), b = make(b_order, shape.k, shape.n, from);
     CHECK(try_all(set, a, b) == "");
   }
 }
@@ -226,10 +226,11 @@ TEST_CASE("a product is right on both sides of every edge of tile and block") {
       };
       shapes.push_back({3, 5, beside(kernels.depth)});
       shapes.push_back({3, 5, beside(2 * kernels.depth)});
-      shapes.push_back({beside(kernels.a_rows), 3, 5});
-      shapes.push_back({beside(2 * kernels.a_rows), 3, 2});
-      shapes.push_back({3, beside(kernels.b_columns), 2});
-      shapes.push_back({2, beside(2 * kernels.b_columns), 2});
+      shapes.push_back({beside(kernels.block_rows), 3, 5});
+      shapes.push_back({beside(2 * kernels.block_rows), 3, 2});
+      shapes.push_back({3, beside(kernels.chunk_columns), 2});
+      shapes.push_back({3, beside(kernels.block_columns), 2});
+      shapes.push_back({2, beside(2 * kernels.block_columns), 2});
     }
     check_shapes(set, shapes, order::rows, order::rows);
   }
