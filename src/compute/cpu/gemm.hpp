@@ -48,7 +48,7 @@ enum class gemm_output { replace, add };
 
 /// What `gemm` needs as scratch memory for this shape.
 ///
-/// Thread: any.   Blocks: no.   Limits: under 3 MiB beside 4 bytes for each of m + n + k.
+/// Thread: any.   Blocks: no.   Limits: under 5 MiB, or for a vector 4 bytes for each of m + n + k.
 std::size_t gemm_scratch_bytes(isa set, gemm_shape shape) noexcept;
 
 /// C = A B or C += A B. m = 1 and n = 1 go a way of their own, as fast as memory is.

@@ -141,15 +141,16 @@ void all_sums_avx2(const gemv_sums& s) noexcept {
 }  // namespace
 
 const gemm_kernels gemm_kernels_avx2 = {
-    6,
-    16,
-    256,
-    128,
-    2048,
-    128,
-    {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>, tile_avx2<4>, tile_avx2<5>, tile_avx2<6>},
-    all_dots_avx2,
-    all_sums_avx2};
+    .rows = 6,
+    .columns = 16,
+    .depth = 256,           // 6 KiB of A beside a panel of 16 KiB in an L1 cache of 32 KiB
+    .chunk_columns = 128,   // 128 KiB of B, half of the smallest L2 cache with AVX2
+    .block_columns = 2048,  // 2 MiB
+    .block_rows = 128,      // 136 KiB
+    .tiles = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>, tile_avx2<4>, tile_avx2<5>, tile_avx2<6>},
+    .dots = all_dots_avx2,
+    .sums = all_sums_avx2,
+};
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI

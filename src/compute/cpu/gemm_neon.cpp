@@ -119,16 +119,18 @@ void all_sums_neon(const gemv_sums& s) noexcept {
 
 }  // namespace
 
-const gemm_kernels gemm_kernels_neon = {8,
-                                        8,
-                                        256,
-                                        128,
-                                        1024,
-                                        128,
-                                        {tile_neon<1>, tile_neon<2>, tile_neon<3>, tile_neon<4>,
-                                         tile_neon<5>, tile_neon<6>, tile_neon<7>, tile_neon<8>},
-                                        all_dots_neon,
-                                        all_sums_neon};
+const gemm_kernels gemm_kernels_neon = {
+    .rows = 8,
+    .columns = 8,
+    .depth = 256,           // 8 KiB of A beside a panel of 8 KiB in an L1 cache of 32 KiB
+    .chunk_columns = 128,   // 128 KiB of B: a core's share of the 512 KiB or 1 MiB of small boards
+    .block_columns = 1024,  // 1 MiB
+    .block_rows = 128,      // 136 KiB
+    .tiles = {tile_neon<1>, tile_neon<2>, tile_neon<3>, tile_neon<4>, tile_neon<5>, tile_neon<6>,
+              tile_neon<7>, tile_neon<8>},
+    .dots = all_dots_neon,
+    .sums = all_sums_neon,
+};
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI

@@ -98,15 +98,16 @@ void all_sums_scalar(const gemv_sums& s) noexcept {
 }  // namespace
 
 const gemm_kernels gemm_kernels_scalar = {
-    4,
-    8,
-    256,
-    128,
-    1024,
-    64,
-    {tile_scalar<1>, tile_scalar<2>, tile_scalar<3>, tile_scalar<4>},
-    dots_scalar,
-    all_sums_scalar};
+    .rows = 4,
+    .columns = 8,
+    .depth = 256,           // 4 KiB of A beside a panel of 8 KiB: fits an L1 cache of 16 KiB
+    .chunk_columns = 128,   // 128 KiB of B
+    .block_columns = 1024,  // 1 MiB
+    .block_rows = 64,       // 68 KiB
+    .tiles = {tile_scalar<1>, tile_scalar<2>, tile_scalar<3>, tile_scalar<4>},
+    .dots = dots_scalar,
+    .sums = all_sums_scalar,
+};
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI
