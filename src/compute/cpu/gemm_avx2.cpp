@@ -107,17 +107,18 @@ BEAMLET_AVX2 void sums_avx2(const gemv_sums& s, std::size_t first, bool add) noe
   for (; j + 32 <= s.width; j += 32) {  // a line's neighbours at once: rows may be pages apart
     __m256 sum[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v)
+    for (std::size_t v = 0; v < 4; ++v)
       sum[v] = add ? _mm256_loadu_ps(s.out + j + 8 * v) : _mm256_setzero_ps();
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
       const float* row = rows + i * s.stride + j;
       const __m256 x = _mm256_broadcast_ss(s.x + first + i);
 #pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) sum[v] = _mm256_fmadd_ps(_mm256_loadu_ps(row + 8 * v), x, sum[v]);
+      for (std::size_t v = 0; v < 4; ++v)
+        sum[v] = _mm256_fmadd_ps(_mm256_loadu_ps(row + 8 * v), x, sum[v]);
     }
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) _mm256_storeu_ps(s.out + j + 8 * v, sum[v]);
+    for (std::size_t v = 0; v < 4; ++v) _mm256_storeu_ps(s.out + j + 8 * v, sum[v]);
   }
   for (; j < s.width; j += 8) {
     const __m256i mask = first_lanes_avx2(s.width - j);

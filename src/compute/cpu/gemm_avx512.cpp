@@ -115,18 +115,18 @@ BEAMLET_AVX512 void sums_avx512(const gemv_sums& s, std::size_t first, bool add)
   for (; j + 64 <= s.width; j += 64) {  // a line's neighbours at once: rows may be pages apart
     __m512 sum[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v)
+    for (std::size_t v = 0; v < 4; ++v)
       sum[v] = add ? _mm512_loadu_ps(s.out + j + 16 * v) : _mm512_setzero_ps();
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
       const float* row = rows + i * s.stride + j;
       const __m512 x = _mm512_set1_ps(s.x[first + i]);
 #pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v)
+      for (std::size_t v = 0; v < 4; ++v)
         sum[v] = _mm512_fmadd_ps(_mm512_loadu_ps(row + 16 * v), x, sum[v]);
     }
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) _mm512_storeu_ps(s.out + j + 16 * v, sum[v]);
+    for (std::size_t v = 0; v < 4; ++v) _mm512_storeu_ps(s.out + j + 16 * v, sum[v]);
   }
   for (; j < s.width; j += 16) {
     const __mmask16 mask = first_lanes(s.width - j);

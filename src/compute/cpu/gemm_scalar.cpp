@@ -51,7 +51,7 @@ void dots_scalar(const gemv_dots& d) noexcept {
     std::size_t p = 0;
     for (; p + 16 <= d.depth; p += 16) {
 #pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) {
+      for (std::size_t v = 0; v < 4; ++v) {
         four r, x;
         load_four(r, row + p + 4 * v);
         load_four(x, d.x + p + 4 * v);
