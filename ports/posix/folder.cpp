@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The folder that this process is in, and paths for processes in another one.
 #include <cerrno>
 #include <cstdlib>
 #include <string>

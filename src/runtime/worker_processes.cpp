@@ -104,10 +104,6 @@ void pause_before_next_try(base::time_ns span) {
   ports::wait_on(nobody, 0, span);
 }
 
-}  // namespace
-
-namespace {
-
 result<void> attach_to_named_box(runtime_core& core) {
   const node::box_order box = box_order_of(core.options);
   BEAMLET_TRY_VOID(node::check_box_name(box.name));

@@ -66,8 +66,10 @@ BEAMLET_AVX2 void tile_avx2(const gemm_tile& t) noexcept {
 }
 
 template <int Rows>
-BEAMLET_AVX2 void dots_avx2(const float* rows, std::ptrdiff_t stride, std::size_t depth,
-                            const float* x, float* out) noexcept {
+BEAMLET_AVX2 void dots_avx2(const gemv_dots& d) noexcept {
+  const float *rows = d.rows, *x = d.x;
+  const std::ptrdiff_t stride = d.stride;
+  const std::size_t depth = d.depth;
   __m256 sum[Rows][2];
 #pragma GCC unroll 4
   for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
@@ -89,30 +91,22 @@ BEAMLET_AVX2 void dots_avx2(const float* rows, std::ptrdiff_t stride, std::size_
       sum[i][0] = _mm256_fmadd_ps(_mm256_maskload_ps(rows + i * stride + p, mask), x0, sum[i][0]);
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < Rows; ++i) out[i] = sum_of_lanes(_mm256_add_ps(sum[i][0], sum[i][1]));
-}
-
-void all_dots_avx2(const gemv_dots& d) noexcept {
-  std::size_t i = 0;
-  const float* row = d.rows;
-  for (; i + 4 <= d.count; i += 4, row += 4 * d.stride)
-    dots_avx2<4>(row, d.stride, d.depth, d.x, d.out + i);
-  for (; i < d.count; ++i, row += d.stride) dots_avx2<1>(row, d.stride, d.depth, d.x, d.out + i);
+  for (int i = 0; i < Rows; ++i) d.out[i] = sum_of_lanes(_mm256_add_ps(sum[i][0], sum[i][1]));
 }
 
 template <int Rows>
-BEAMLET_AVX2 void sums_avx2(const gemv_sums& s, std::size_t first, bool add) noexcept {
-  const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
+BEAMLET_AVX2 void sums_avx2(const gemv_sums& s) noexcept {
+  const float* rows = s.rows;
   std::size_t j = 0;
   for (; j + 32 <= s.width; j += 32) {  // a line's neighbours at once: rows may be pages apart
     __m256 sum[4];
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < 4; ++v)
-      sum[v] = add ? _mm256_loadu_ps(s.out + j + 8 * v) : _mm256_setzero_ps();
+      sum[v] = s.add ? _mm256_loadu_ps(s.out + j + 8 * v) : _mm256_setzero_ps();
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
       const float* row = rows + i * s.stride + j;
-      const __m256 x = _mm256_broadcast_ss(s.x + first + i);
+      const __m256 x = _mm256_broadcast_ss(s.x + i);
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < 4; ++v)
         sum[v] = _mm256_fmadd_ps(_mm256_loadu_ps(row + 8 * v), x, sum[v]);
@@ -122,19 +116,13 @@ BEAMLET_AVX2 void sums_avx2(const gemv_sums& s, std::size_t first, bool add) noe
   }
   for (; j < s.width; j += 8) {
     const __m256i mask = first_lanes_avx2(s.width - j);
-    __m256 sum = add ? _mm256_maskload_ps(s.out + j, mask) : _mm256_setzero_ps();
+    __m256 sum = s.add ? _mm256_maskload_ps(s.out + j, mask) : _mm256_setzero_ps();
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i)
       sum = _mm256_fmadd_ps(_mm256_maskload_ps(rows + i * s.stride + j, mask),
-                            _mm256_broadcast_ss(s.x + first + i), sum);
+                            _mm256_broadcast_ss(s.x + i), sum);
     _mm256_maskstore_ps(s.out + j, mask, sum);
   }
-}
-
-void all_sums_avx2(const gemv_sums& s) noexcept {
-  std::size_t p = 0;
-  for (; p + 8 <= s.count; p += 8) sums_avx2<8>(s, p, s.add || p > 0);
-  for (; p < s.count; ++p) sums_avx2<1>(s, p, s.add || p > 0);
 }
 
 #undef BEAMLET_AVX2
@@ -149,8 +137,10 @@ const gemm_kernels gemm_kernels_avx2 = {
     .block_columns = 2048,  // 2 MiB
     .block_rows = 128,      // 136 KiB
     .tiles = {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>, tile_avx2<4>, tile_avx2<5>, tile_avx2<6>},
-    .dots = all_dots_avx2,
-    .sums = all_sums_avx2,
+    .dots = dots_avx2<gemm_kernels::dots_rows>,
+    .one_dot = dots_avx2<1>,
+    .sums = sums_avx2<gemm_kernels::sums_rows>,
+    .one_sum = sums_avx2<1>,
 };
 
 }  // namespace compute

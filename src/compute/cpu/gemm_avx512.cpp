@@ -73,8 +73,10 @@ BEAMLET_AVX512 void tile_avx512(const gemm_tile& t) noexcept {
 }
 
 template <int Rows>
-BEAMLET_AVX512 void dots_avx512(const float* rows, std::ptrdiff_t stride, std::size_t depth,
-                                const float* x, float* out) noexcept {
+BEAMLET_AVX512 void dots_avx512(const gemv_dots& d) noexcept {
+  const float *rows = d.rows, *x = d.x;
+  const std::ptrdiff_t stride = d.stride;
+  const std::size_t depth = d.depth;
   __m512 sum[Rows][2];
 #pragma GCC unroll 4
   for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
@@ -97,30 +99,23 @@ BEAMLET_AVX512 void dots_avx512(const float* rows, std::ptrdiff_t stride, std::s
           _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, rows + i * stride + p), x0, sum[i][0]);
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < Rows; ++i) out[i] = sum_of_lanes_avx512(_mm512_add_ps(sum[i][0], sum[i][1]));
-}
-
-void all_dots_avx512(const gemv_dots& d) noexcept {
-  std::size_t i = 0;
-  const float* row = d.rows;
-  for (; i + 4 <= d.count; i += 4, row += 4 * d.stride)
-    dots_avx512<4>(row, d.stride, d.depth, d.x, d.out + i);
-  for (; i < d.count; ++i, row += d.stride) dots_avx512<1>(row, d.stride, d.depth, d.x, d.out + i);
+  for (int i = 0; i < Rows; ++i)
+    d.out[i] = sum_of_lanes_avx512(_mm512_add_ps(sum[i][0], sum[i][1]));
 }
 
 template <int Rows>
-BEAMLET_AVX512 void sums_avx512(const gemv_sums& s, std::size_t first, bool add) noexcept {
-  const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
+BEAMLET_AVX512 void sums_avx512(const gemv_sums& s) noexcept {
+  const float* rows = s.rows;
   std::size_t j = 0;
   for (; j + 64 <= s.width; j += 64) {  // a line's neighbours at once: rows may be pages apart
     __m512 sum[4];
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < 4; ++v)
-      sum[v] = add ? _mm512_loadu_ps(s.out + j + 16 * v) : _mm512_setzero_ps();
+      sum[v] = s.add ? _mm512_loadu_ps(s.out + j + 16 * v) : _mm512_setzero_ps();
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
       const float* row = rows + i * s.stride + j;
-      const __m512 x = _mm512_set1_ps(s.x[first + i]);
+      const __m512 x = _mm512_set1_ps(s.x[i]);
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < 4; ++v)
         sum[v] = _mm512_fmadd_ps(_mm512_loadu_ps(row + 16 * v), x, sum[v]);
@@ -130,19 +125,13 @@ BEAMLET_AVX512 void sums_avx512(const gemv_sums& s, std::size_t first, bool add)
   }
   for (; j < s.width; j += 16) {
     const __mmask16 mask = first_lanes(s.width - j);
-    __m512 sum = add ? _mm512_maskz_loadu_ps(mask, s.out + j) : _mm512_setzero_ps();
+    __m512 sum = s.add ? _mm512_maskz_loadu_ps(mask, s.out + j) : _mm512_setzero_ps();
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i)
       sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, rows + i * s.stride + j),
-                            _mm512_set1_ps(s.x[first + i]), sum);
+                            _mm512_set1_ps(s.x[i]), sum);
     _mm512_mask_storeu_ps(s.out + j, mask, sum);
   }
-}
-
-void all_sums_avx512(const gemv_sums& s) noexcept {
-  std::size_t p = 0;
-  for (; p + 8 <= s.count; p += 8) sums_avx512<8>(s, p, s.add || p > 0);
-  for (; p < s.count; ++p) sums_avx512<1>(s, p, s.add || p > 0);
 }
 
 #undef BEAMLET_AVX512
@@ -161,8 +150,10 @@ const gemm_kernels gemm_kernels_avx512 = {
     .tiles = {tile_avx512<1>, tile_avx512<2>, tile_avx512<3>, tile_avx512<4>, tile_avx512<5>,
               tile_avx512<6>, tile_avx512<7>, tile_avx512<8>, tile_avx512<9>, tile_avx512<10>,
               tile_avx512<11>, tile_avx512<12>, tile_avx512<13>, tile_avx512<14>},
-    .dots = all_dots_avx512,
-    .sums = all_sums_avx512,
+    .dots = dots_avx512<gemm_kernels::dots_rows>,
+    .one_dot = dots_avx512<1>,
+    .sums = sums_avx512<gemm_kernels::sums_rows>,
+    .one_sum = sums_avx512<1>,
 };
 
 }  // namespace compute

@@ -25,20 +25,20 @@ struct gemm_tile {
   bool add;             // to what C holds; else C is replaced and not read
 };
 
-/// `count` rows times one vector: out[i] = sum over p of rows[i * stride + p] * x[p].
+/// Some rows times one vector: out[i] = sum over p of rows[i * stride + p] * x[p].
 struct gemv_dots {
   const float* rows;
   std::ptrdiff_t stride;
-  std::size_t count, depth;
+  std::size_t depth;
   const float* x;
   float* out;
 };
 
-/// A sum of `count` rows, weighted: out[j] = (add ? out[j] : 0) + sum over p of x[p] * rows[p][j].
+/// A sum of some rows, weighted: out[j] = (add ? out[j] : 0) + sum over i of x[i] * rows[i][j].
 struct gemv_sums {
   const float* rows;
   std::ptrdiff_t stride;
-  std::size_t count, width;
+  std::size_t width;
   const float* x;
   float* out;
   bool add;
@@ -58,8 +58,12 @@ struct gemm_kernels {
   using tile_function = void (*)(const gemm_tile&) noexcept;
   tile_function tiles[rows_limit];  // by rows - 1
 
+  // Of so many rows at a time, and of one.
+  static constexpr std::size_t dots_rows = 4, sums_rows = 8;
   void (*dots)(const gemv_dots&) noexcept;
+  void (*one_dot)(const gemv_dots&) noexcept;
   void (*sums)(const gemv_sums&) noexcept;
+  void (*one_sum)(const gemv_sums&) noexcept;
 };
 
 extern const gemm_kernels gemm_kernels_scalar;

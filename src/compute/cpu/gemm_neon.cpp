@@ -61,8 +61,10 @@ void tile_neon(const gemm_tile& t) noexcept {
 }
 
 template <int Rows>
-void dots_neon(const float* rows, std::ptrdiff_t stride, std::size_t depth, const float* x,
-               float* out) noexcept {
+void dots_neon(const gemv_dots& d) noexcept {
+  const float *rows = d.rows, *x = d.x;
+  const std::ptrdiff_t stride = d.stride;
+  const std::size_t depth = d.depth;
   float32x4_t sum[Rows][2];
 #pragma GCC unroll 4
   for (int i = 0; i < Rows; ++i) sum[i][0] = sum[i][1] = vdupq_n_f32(0);
@@ -80,41 +82,27 @@ void dots_neon(const float* rows, std::ptrdiff_t stride, std::size_t depth, cons
     float last = vaddvq_f32(vaddq_f32(sum[i][0], sum[i][1]));
     for (std::size_t q = p; q < depth; ++q)
       last += rows[i * stride + static_cast<std::ptrdiff_t>(q)] * x[q];
-    out[i] = last;
+    d.out[i] = last;
   }
 }
 
-void all_dots_neon(const gemv_dots& d) noexcept {
-  std::size_t i = 0;
-  const float* row = d.rows;
-  for (; i + 4 <= d.count; i += 4, row += 4 * d.stride)
-    dots_neon<4>(row, d.stride, d.depth, d.x, d.out + i);
-  for (; i < d.count; ++i, row += d.stride) dots_neon<1>(row, d.stride, d.depth, d.x, d.out + i);
-}
-
 template <int Rows>
-void sums_neon(const gemv_sums& s, std::size_t first, bool add) noexcept {
-  const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
-  const float* x = s.x + first;
+void sums_neon(const gemv_sums& s) noexcept {
+  const float* rows = s.rows;
+  const float* x = s.x;
   std::size_t j = 0;
   for (; j + 4 <= s.width; j += 4) {
-    float32x4_t sum = add ? vld1q_f32(s.out + j) : vdupq_n_f32(0);
+    float32x4_t sum = s.add ? vld1q_f32(s.out + j) : vdupq_n_f32(0);
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) sum = vfmaq_n_f32(sum, vld1q_f32(rows + i * s.stride + j), x[i]);
     vst1q_f32(s.out + j, sum);
   }
   for (; j < s.width; ++j) {
-    float sum = add ? s.out[j] : 0;
+    float sum = s.add ? s.out[j] : 0;
     for (int i = 0; i < Rows; ++i)
       sum += x[i] * rows[i * s.stride + static_cast<std::ptrdiff_t>(j)];
     s.out[j] = sum;
   }
-}
-
-void all_sums_neon(const gemv_sums& s) noexcept {
-  std::size_t p = 0;
-  for (; p + 8 <= s.count; p += 8) sums_neon<8>(s, p, s.add || p > 0);
-  for (; p < s.count; ++p) sums_neon<1>(s, p, s.add || p > 0);
 }
 
 }  // namespace
@@ -128,8 +116,10 @@ const gemm_kernels gemm_kernels_neon = {
     .block_rows = 128,      // 136 KiB
     .tiles = {tile_neon<1>, tile_neon<2>, tile_neon<3>, tile_neon<4>, tile_neon<5>, tile_neon<6>,
               tile_neon<7>, tile_neon<8>},
-    .dots = all_dots_neon,
-    .sums = all_sums_neon,
+    .dots = dots_neon<gemm_kernels::dots_rows>,
+    .one_dot = dots_neon<1>,
+    .sums = sums_neon<gemm_kernels::sums_rows>,
+    .one_sum = sums_neon<1>,
 };
 
 }  // namespace compute

@@ -44,9 +44,10 @@ void tile_scalar(const gemm_tile& t) noexcept {
   }
 }
 
+template <int Rows>
 void dots_scalar(const gemv_dots& d) noexcept {
-  for (std::size_t i = 0; i < d.count; ++i) {
-    const float* row = d.rows + static_cast<std::ptrdiff_t>(i) * d.stride;
+  for (int i = 0; i < Rows; ++i) {
+    const float* row = d.rows + i * d.stride;
     four sum[4] = {};
     std::size_t p = 0;
     for (; p + 16 <= d.depth; p += 16) {
@@ -66,14 +67,13 @@ void dots_scalar(const gemv_dots& d) noexcept {
 }
 
 template <int Rows>
-void sums_scalar(const gemv_sums& s, std::size_t first, bool add) noexcept {
-  const float* rows = s.rows + static_cast<std::ptrdiff_t>(first) * s.stride;
-  const float* x = s.x + first;
+void sums_scalar(const gemv_sums& s) noexcept {
+  const float *rows = s.rows, *x = s.x;
   std::size_t j = 0;
   for (; j + 4 <= s.width; j += 4) {
     four sum = {};
-    if (add) load_four(sum, s.out + j);
-#pragma GCC unroll 4
+    if (s.add) load_four(sum, s.out + j);
+#pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
       four r;
       load_four(r, rows + i * s.stride + j);
@@ -82,17 +82,11 @@ void sums_scalar(const gemv_sums& s, std::size_t first, bool add) noexcept {
     store_four(s.out + j, sum);
   }
   for (; j < s.width; ++j) {
-    float sum = add ? s.out[j] : 0;
+    float sum = s.add ? s.out[j] : 0;
     for (int i = 0; i < Rows; ++i)
       sum += x[i] * rows[i * s.stride + static_cast<std::ptrdiff_t>(j)];
     s.out[j] = sum;
   }
-}
-
-void all_sums_scalar(const gemv_sums& s) noexcept {
-  std::size_t p = 0;
-  for (; p + 4 <= s.count; p += 4) sums_scalar<4>(s, p, s.add || p > 0);
-  for (; p < s.count; ++p) sums_scalar<1>(s, p, s.add || p > 0);
 }
 
 }  // namespace
@@ -105,8 +99,10 @@ const gemm_kernels gemm_kernels_scalar = {
     .block_columns = 1024,  // 1 MiB
     .block_rows = 64,       // 68 KiB
     .tiles = {tile_scalar<1>, tile_scalar<2>, tile_scalar<3>, tile_scalar<4>},
-    .dots = dots_scalar,
-    .sums = all_sums_scalar,
+    .dots = dots_scalar<gemm_kernels::dots_rows>,
+    .one_dot = dots_scalar<1>,
+    .sums = sums_scalar<gemm_kernels::sums_rows>,
+    .one_sum = sums_scalar<1>,
 };
 
 }  // namespace compute

@@ -14,6 +14,27 @@ namespace {
 // Of weighted sums of rows: so many results stay in the L1 cache while rows pass by.
 constexpr std::size_t gemv_strip = 4096;
 
+void dots_of_rows(const gemm_kernels& kernels, gemv_dots d, std::size_t count) {
+  while (count > 0) {
+    const std::size_t rows = count >= gemm_kernels::dots_rows ? gemm_kernels::dots_rows : 1;
+    (rows > 1 ? kernels.dots : kernels.one_dot)(d);
+    d.rows += static_cast<std::ptrdiff_t>(rows) * d.stride;
+    d.out += rows;
+    count -= rows;
+  }
+}
+
+void sums_of_rows(const gemm_kernels& kernels, gemv_sums s, std::size_t count) {
+  while (count > 0) {
+    const std::size_t rows = count >= gemm_kernels::sums_rows ? gemm_kernels::sums_rows : 1;
+    (rows > 1 ? kernels.sums : kernels.one_sum)(s);
+    s.rows += static_cast<std::ptrdiff_t>(rows) * s.stride;
+    s.x += rows;
+    s.add = true;
+    count -= rows;
+  }
+}
+
 void gemv_strided(const gemv_call& call, float* out) {
   for (std::size_t i = 0; i < call.outputs; ++i) {
     const float* from = call.matrix + static_cast<std::ptrdiff_t>(i) * call.output_stride;
@@ -44,11 +65,13 @@ void gemv(const gemm_kernels& kernels, const gemv_call& call, std::byte* scratch
     x = copy;
   }
   if (call.depth_stride == 1) {
-    kernels.dots({call.matrix, call.output_stride, call.outputs, call.depth, x, out});
+    dots_of_rows(kernels, {call.matrix, call.output_stride, call.depth, x, out}, call.outputs);
   } else if (sums) {
     for (std::size_t j = 0; j < call.outputs; j += gemv_strip)
-      kernels.sums({call.matrix + j, call.depth_stride, call.depth,
-                    std::min(gemv_strip, call.outputs - j), x, out + j, in_place && call.add});
+      sums_of_rows(kernels,
+                   {call.matrix + j, call.depth_stride, std::min(gemv_strip, call.outputs - j), x,
+                    out + j, in_place && call.add},
+                   call.depth);
   } else {
     gemv_strided(call, out);
   }
