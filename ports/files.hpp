@@ -49,6 +49,10 @@ enum class file_operation : std::uint8_t {
   /// Removes the file or empty folder `name` from the folder `file`. Open ones stay readable.
   /// Errors: not_found.
   remove,
+  /// Names the file `name` in the folder `file` `new_name`, in the place of a file that has that
+  /// name: whoever opens it finds the one or the other.
+  /// Errors: not_found.
+  rename,
   /// Fills `entries` with what is in the folder `file`, in no order.
   /// Errors: too_large (more than file_entries_max; filled with that many).
   list,
@@ -72,7 +76,7 @@ struct file_entry {
 struct file_request {
   file_operation operation = file_operation::open_folder;
   int file = no_folder;  ///< an open file or folder: `opened` of an earlier request
-  std::string name;
+  std::string name, new_name;
   std::uint64_t offset = 0;
   std::span<const std::byte> from;
   std::span<std::byte> into;
@@ -112,6 +116,18 @@ struct file_request {
     alignas(std::max_align_t) std::byte system[160];
   } of_port;
 };
+
+/// Does what `request` says to the system's disk, on the calling thread, and fills in its results;
+/// does not call `done`. For what has no port: work of a port goes through port::start().
+///
+/// Thread: any.   Blocks: yes, as long as the disk takes.
+void perform(file_request& request);
+
+/// A number that becomes another one when the bytes of a file, or what there is in a folder,
+/// change; 0 where there is nothing of that name.
+///
+/// Thread: any.   Blocks: for the file system.
+std::uint64_t file_stamp(const std::string& path);
 
 }  // namespace ports
 }  // namespace BEAMLET_ABI

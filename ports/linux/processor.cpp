@@ -2,10 +2,13 @@
 #include "ports/processor.hpp"
 
 #include <cstring>
+#include <string>
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
+
+#include "ports/linux/cgroup.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -50,6 +53,16 @@ bool crc32c_words(std::uint32_t& crc, const std::byte* at, std::size_t words) no
     crc = add_word(crc, next);
   }
   return true;
+}
+
+std::string processor_name() {
+  const std::string all = read_kernel_text("/proc/cpuinfo");
+  for (const char* key : {"model name", "Hardware", "Model"}) {  // x86, 32-bit ARM, boards
+    const std::size_t line = all.find(std::string(key) + "\t");
+    const std::size_t colon = line == std::string::npos ? line : all.find(": ", line);
+    if (colon != std::string::npos) return all.substr(colon + 2, all.find('\n', colon) - colon - 2);
+  }
+  return "processor";
 }
 
 }  // namespace ports

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <ctime>
 
+#include <link.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,6 +43,18 @@ std::uint64_t boot_clock_ns() {
   if (clock_gettime(CLOCK_BOOTTIME, &time) != 0) clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+bool is_static_program() {
+  bool interpreted = false;  // the first object is the program
+  dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void* to) {
+        for (int i = 0; i < object->dlpi_phnum; ++i)
+          if (object->dlpi_phdr[i].p_type == PT_INTERP) *static_cast<bool*>(to) = true;
+        return 1;
+      },
+      &interpreted);
+  return !interpreted;
 }
 
 stack_bounds current_stack() {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ports/posix/file_operations.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <limits>
@@ -12,6 +10,7 @@
 #include <unistd.h>
 
 #include "ports/descriptor.hpp"
+#include "ports/files.hpp"
 #include "ports/port_error.hpp"
 #include "ports/posix/private_folder.hpp"
 #include "ports/posix/system_error.hpp"
@@ -123,6 +122,14 @@ result<void> remove_file(file_request& request) {
   return {};
 }
 
+result<void> rename_file(file_request& request) {
+  BEAMLET_TRY_VOID(check_file_name(request.name));
+  BEAMLET_TRY_VOID(check_file_name(request.new_name));
+  if (renameat(request.file, request.name.c_str(), request.file, request.new_name.c_str()) == 0)
+    return {};
+  return operation_failed(request, "renamed", errno);
+}
+
 result<void> list_folder(file_request& request) {
   request.entries.clear();
   // Another descriptor, as reading moves a position that all copies of one share.
@@ -205,12 +212,23 @@ void perform(file_request& request) {
       case file_operation::read: return read_file(request);
       case file_operation::sync: return sync_file(request);
       case file_operation::remove: return remove_file(request);
+      case file_operation::rename: return rename_file(request);
       case file_operation::list: return list_folder(request);
       case file_operation::free_space: return ask_free_space(request);
     }
     return errc::invalid_argument;
   };
   request.why = operate().error();
+}
+
+std::uint64_t file_stamp(const std::string& path) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) return 0;
+  const auto ns = static_cast<std::uint64_t>(file.st_mtim.tv_sec) * 1'000'000'000 +
+                  static_cast<std::uint64_t>(file.st_mtim.tv_nsec);
+  return (ns ^ static_cast<std::uint64_t>(file.st_size) << 32 ^
+          static_cast<std::uint64_t>(file.st_ino)) |
+         1;
 }
 
 }  // namespace ports

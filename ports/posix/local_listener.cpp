@@ -10,9 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ports/files.hpp"
 #include "ports/local_socket.hpp"
 #include "ports/port_error.hpp"
-#include "ports/posix/file_operations.hpp"
 #include "ports/posix/private_folder.hpp"
 #include "ports/posix/system_error.hpp"
 #include "ports/threads.hpp"

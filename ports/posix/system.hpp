@@ -65,6 +65,8 @@ int limit_memory(int id, std::uint64_t bytes);
 /// How this program is named so that a child runs the same file, even where another one has taken
 /// its place; null where that is not known.
 const char* own_program();
+/// Whether this program has no dynamic loader, so that libraries cannot be loaded safely.
+bool is_static_program();
 
 }  // namespace ports
 }  // namespace BEAMLET_ABI

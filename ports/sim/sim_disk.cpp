@@ -50,7 +50,8 @@ error sim_disk::fault(const file_request& request) {
   auto operation = request.operation;
   if (operation == file_operation::close) return {};
   bool grows = operation == file_operation::write || operation == file_operation::create;
-  if (faults_.read_only && (grows || operation == file_operation::remove))
+  bool changes_names = operation == file_operation::remove || operation == file_operation::rename;
+  if (faults_.read_only && (grows || changes_names))
     return disk_error(errc::permission, request, "is on a file system that is read-only");
   if (faults_.fails_at != 0 && --faults_.fails_at == 0)
     return disk_error(faults_.fails_with, request, "failed, as was asked for");
@@ -78,7 +79,8 @@ error sim_disk::operate(file_request& request) {
     return disk_error(errc::invalid_argument, request, "takes a folder for a file");
   }
   bool named = operation == file_operation::open_folder || operation == file_operation::create ||
-               operation == file_operation::open || operation == file_operation::remove;
+               operation == file_operation::open || operation == file_operation::remove ||
+               operation == file_operation::rename;
   if (named && !names_one_file(request.name)) {
     return disk_error(errc::invalid_argument, request, "is not the name of a file");
   }
@@ -95,6 +97,7 @@ error sim_disk::operate(file_request& request) {
       held->synced_entries = held->entries;
       return {};
     case file_operation::remove: return remove(request, *held);
+    case file_operation::rename: return rename(request, *held);
     case file_operation::list:
       request.entries.clear();
       for (auto& [name, each] : held->entries) {
@@ -178,6 +181,17 @@ error sim_disk::remove(file_request& request, node& folder) {
   if (found == folder.entries.end()) return disk_error(errc::not_found, request, "is not there");
   if (!found->second->entries.empty()) return disk_error(errc::io, request, "is not empty");
   folder.entries.erase(found);
+  return {};
+}
+
+error sim_disk::rename(file_request& request, node& folder) {
+  if (!names_one_file(request.new_name))
+    return disk_error(errc::invalid_argument, request, "cannot be named so");
+  auto found = folder.entries.find(request.name);
+  if (found == folder.entries.end()) return disk_error(errc::not_found, request, "is not there");
+  node_pointer renamed = std::move(found->second);
+  folder.entries.erase(found);
+  folder.entries[request.new_name] = std::move(renamed);
   return {};
 }
 

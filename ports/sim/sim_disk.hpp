@@ -22,7 +22,7 @@ struct disk_faults {
   std::uint64_t latency_ns_min = 20'000;
   std::uint64_t latency_ns_max = 2'000'000;
   std::uint64_t capacity_bytes = UINT64_MAX;
-  bool read_only = false;         ///< create, write and remove: errc::permission, nothing done
+  bool read_only = false;         ///< create, write, remove, rename: errc::permission, nothing done
   std::uint32_t io_error = 0;     ///< any operation but close: errc::io, nothing done
   std::uint32_t no_space = 0;     ///< create and write: errc::exhausted, nothing done
   std::uint32_t torn_write = 0;   ///< errc::io after a part was written
@@ -76,6 +76,7 @@ class sim_disk {
   error write_bytes(file_request& request, node& file);
   error read_bytes(file_request& request, node& file);
   error remove(file_request& request, node& folder);
+  error rename(file_request& request, node& folder);
   node* find(const std::string& path);
   int hand_out(node_pointer opened);
   std::uint64_t used_bytes() const;

@@ -6,8 +6,8 @@
 #include <new>
 #include <string>
 
+#include "ports/files.hpp"
 #include "ports/port_error.hpp"
-#include "ports/posix/file_operations.hpp"
 #include "ports/posix/signals_blocked.hpp"
 #include "ports/threads.hpp"
 
