@@ -233,15 +233,28 @@ std::size_t packed_b_bytes(isa set, std::size_t k, std::size_t n) noexcept {
 }
 
 packed_b pack_b(isa set, std::size_t k, std::size_t n, matrix_in b, std::byte* memory) noexcept {
+  return pack_b_part(set, k, n, b, memory, 0, 1);
+}
+
+packed_b pack_b_part(isa set, std::size_t k, std::size_t n, matrix_in b, std::byte* memory,
+                     std::size_t part, std::size_t parts) noexcept {
   const gemm_kernels& kernels = gemm_kernels_of(set);
+  const packed_b made{set, k, n, reinterpret_cast<float*>(memory)};
   float* to = reinterpret_cast<float*>(memory);
-  for (std::size_t p = 0; p < k && n == 1; ++p) to[p] = *element(b, p, 0);
-  for (std::size_t p = 0, depth = 0; p < k && n > 1; p += depth) {
-    depth = fair_share(k - p, kernels.depth);
-    pack_panels({element(b, p, 0), b.row_stride, b.column_stride}, depth, n, kernels.columns,
-                to + p * rounded_up(n, kernels.columns));
+  if (n == 1) {
+    for (std::size_t p = k * part / parts; p < k * (part + 1) / parts; ++p)
+      to[p] = *element(b, p, 0);
+    return made;
   }
-  return {set, k, n, to};
+  const std::size_t all = rounded_up(n, kernels.columns), panels = all / kernels.columns;
+  const std::size_t first = panels * part / parts * kernels.columns;
+  const std::size_t end = std::min(n, panels * (part + 1) / parts * kernels.columns);
+  for (std::size_t p = 0, depth = 0; p < k && first < end; p += depth) {
+    depth = fair_share(k - p, kernels.depth);
+    pack_panels({element(b, p, first), b.row_stride, b.column_stride}, depth, end - first,
+                kernels.columns, to + p * all + first * depth);
+  }
+  return made;
 }
 
 std::size_t gemm_packed_scratch_bytes(const packed_b& b, std::size_t m) noexcept {

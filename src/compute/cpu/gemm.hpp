@@ -77,6 +77,10 @@ std::size_t packed_b_bytes(isa set, std::size_t k, std::size_t n) noexcept;
 /// Lifetime: `memory` must live, unchanged, as long as the result is used.
 packed_b pack_b(isa set, std::size_t k, std::size_t n, matrix_in b, std::byte* memory) noexcept;
 
+/// One of `parts` parts of the same work, all for one memory, so that threads may share it.
+packed_b pack_b_part(isa set, std::size_t k, std::size_t n, matrix_in b, std::byte* memory,
+                     std::size_t part, std::size_t parts) noexcept;
+
 /// What `gemm_packed` needs as scratch memory for up to m rows.
 std::size_t gemm_packed_scratch_bytes(const packed_b& b, std::size_t m) noexcept;
 

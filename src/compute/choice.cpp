@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compute/choice.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <limits>
+
+#include "compute/errors.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+namespace {
+
+bool is_same_letter(char a, char b) {
+  return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+}
+
+bool has_part(std::string_view name, std::string_view part) {
+  return std::search(name.begin(), name.end(), part.begin(), part.end(), is_same_letter) !=
+         name.end();
+}
+
+bool is_wanted(const device_info& info, const std::string& wanted) {
+  if (wanted.empty() || wanted == "auto") return true;
+  return wanted == info.backend || wanted == info.id() || has_part(info.name, wanted);
+}
+
+bool is_named(const std::string& wanted) { return !wanted.empty() && wanted != "auto"; }
+
+bool is_same_device(const device_info& a, const device_info& b) {
+  if (a.kind == device_kind::cpu || b.kind == device_kind::cpu) return false;
+  const std::array<std::uint8_t, 16> unknown{};
+  if (a.uuid != unknown && b.uuid != unknown) return a.uuid == b.uuid;
+  return a.backend != b.backend && a.kind == b.kind && a.vendor == b.vendor &&
+         (has_part(a.name, b.name) || has_part(b.name, a.name));
+}
+
+double speed_of(const device_profile& p) {
+  const work_time& flops = p.flops.back();
+  const work_time& bytes = p.bytes.back();
+  return flops.ns > 0 ? flops.work / flops.ns : bytes.ns > 0 ? bytes.work / bytes.ns : 0;
+}
+
+std::string rounded(double value) {
+  const double scale = value < 10 ? 100 : value < 100 ? 10 : 1;
+  std::string text = std::to_string(std::round(value * scale) / scale);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+std::string time_text(double ns) {
+  if (ns < 1e3) return rounded(ns) + " ns";
+  if (ns < 1e6) return rounded(ns / 1e3) + " us";
+  if (ns < 1e9) return rounded(ns / 1e6) + " ms";
+  return rounded(ns / 1e9) + " s";
+}
+
+}  // namespace
+
+std::string profile_text(const device_profile& p) {
+  if (p.launch_ns <= 0) return "not measured";
+  const work_time &bytes = p.bytes.back(), &flops = p.flops.back();
+  std::string text = "launch " + time_text(p.launch_ns);
+  if (bytes.ns > 0) text += ", " + rounded(bytes.work / bytes.ns) + " GB/s";
+  if (flops.ns > 0) text += ", " + rounded(flops.work / flops.ns) + " GFLOP/s";
+  if (p.upload_ns_per_byte > 0)
+    text += ", copies in at " + rounded(1 / p.upload_ns_per_byte) + " and out at " +
+            rounded(1 / p.download_ns_per_byte) + " GB/s";
+  else text += ", no copies";
+  return text;
+}
+
+void mark_twins(std::span<device_record> all) {
+  for (device_record& one : all) one.twin_of.clear();
+  for (device_record& one : all)
+    for (device_record& other : all) {
+      if (&one == &other || !one.fault.empty() || !other.fault.empty() || !one.twin_of.empty() ||
+          !other.twin_of.empty() || !is_same_device(one.info, other.info))
+        continue;
+      const bool is_slower = speed_of(one.profile) < speed_of(other.profile);
+      (is_slower ? one : other).twin_of = (is_slower ? other : one).info.id();
+    }
+}
+
+result<device_choice> device_choice::make(std::vector<device_record> all,
+                                          const choice_rules& rules) {
+  device_choice made;
+  std::string list;
+  bool some_wanted = false;
+  for (const device_record& r : all) {
+    const bool wanted = is_wanted(r.info, rules.wanted);
+    some_wanted |= wanted;
+    list += (list.empty() ? "" : ", ") + r.info.id() + " (" + r.info.name + ")";
+    std::string why;
+    if (!wanted) why = "'" + rules.wanted + "' is wanted";
+    else if (!r.fault.empty()) why = "not trusted: " + r.fault;
+    else if (!r.twin_of.empty() && !is_named(rules.wanted)) why = "the same device as " + r.twin_of;
+    else if (r.info.kind == device_kind::software && !rules.allow_software &&
+             !is_named(rules.wanted))
+      why =
+          "a driver that computes on the processor, which only a name or "
+          "BEAMLET_ALLOW_SOFTWARE=1 allows";
+    made.against_.push_back(std::move(why));
+  }
+  if (!some_wanted)
+    return compute_error(errc::not_found, "there is no device '" + rules.wanted +
+                                              "'; there are: " + (list.empty() ? "none" : list));
+  made.records_ = std::move(all);
+  return made;
+}
+
+double device_choice::expected_ns(const known_work* known, std::size_t device, const op_cost& cost,
+                                  const transfers& to) const {
+  if (known != nullptr && known->ns[device] > 0) return known->ns[device];
+  return estimate_ns(records_[device].profile, cost, to.in_bytes, to.out_bytes);
+}
+
+result<std::size_t> device_choice::choose(work_key key, const op_cost& cost,
+                                          std::span<const transfers> to,
+                                          const std::vector<bool>& can) {
+  const auto found = known_.find(key);
+  const known_work* known = found == known_.end() ? nullptr : &found->second;
+  std::size_t best = records_.size();
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    if (!against_[i].empty() || !can[i]) continue;
+    const double ns = expected_ns(known, i, cost, to[i]);
+    if (best == records_.size() || ns < least) best = i, least = ns;
+  }
+  if (best == records_.size())
+    return compute_error(errc::unsupported,
+                         "no device that may be chosen can run it\n" + explain());
+  std::string why = "expected " + time_text(least);
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    const bool is_new = known == nullptr || known->ns[i] == 0;
+    if (!against_[i].empty() || !can[i] || !is_new || i == best) continue;
+    if (expected_ns(known, i, cost, to[i]) > try_within * least) continue;
+    // Not before the best itself has been tried: then there is something to compare with.
+    if (known == nullptr || known->ns[best] == 0) continue;
+    why = "tried once, as it may be faster than " + records_[best].info.id();
+    best = i;
+    break;
+  }
+  last_ = records_[best].info.id() + ": " + why;
+  return best;
+}
+
+void device_choice::learn(work_key key, std::size_t device, double ns) {
+  if (known_.size() >= known_works_max && !known_.contains(key)) known_.clear();
+  known_work& known = known_[key];
+  known.ns.resize(records_.size());
+  double& is = known.ns[device];
+  // A time may be too long for any reason, but hardly too short; a device may become slower.
+  is = is == 0 || ns < is ? ns : is + (ns - is) / 8;
+}
+
+std::string device_choice::explain() const {
+  std::string text;
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    const device_record& r = records_[i];
+    text += r.info.id() + " " + r.info.name + " (" + name_of(r.info.kind) +
+            "): " + (against_[i].empty() ? "may be chosen" : against_[i]) + "; " +
+            profile_text(r.profile) + "\n";
+  }
+  if (!last_.empty()) text += "last: " + last_ + "\n";
+  return text;
+}
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Which device runs a piece of work: the one that would be done first, of those that are trusted
+// and wanted. Estimates come from each device's profile; where a piece of work has run before, from
+// how long it took.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "compute/profile.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+/// What is known of a device, measured or told by who measured it.
+struct device_record {
+  device_info info;
+  device_profile profile;
+  std::string fault;    ///< why it is not trusted (quarantine); empty: it is
+  std::string twin_of;  ///< the id under which the same device is faster; empty: none
+
+  BEAMLET_FIELDS(info, profile, fault, twin_of);
+};
+
+struct choice_rules {
+  /// "auto" or empty; a backend ("opencl"), one of its devices ("opencl:1"), or a part of a
+  /// device's name, in any case.
+  std::string wanted;
+  bool allow_software = false;  ///< also without being named
+};
+
+/// Names the twins: of two records of one device (one uuid, else one name and vendor) the one that
+/// multiplies matrices, or moves bytes, slower.
+void mark_twins(std::span<device_record> all);
+
+/// Thread: one at a time.
+class device_choice {
+ public:
+  /// Errors: not_found (nothing has the name that is wanted; the message lists what there is).
+  static result<device_choice> make(std::vector<device_record> all, const choice_rules& rules);
+
+  std::span<const device_record> devices() const noexcept { return records_; }
+  /// Empty: it may be chosen. Else why not, in words.
+  const std::string& reason_against(std::size_t device) const noexcept { return against_[device]; }
+
+  /// Work that is the same for this: the op, its attributes and shapes, as a hash.
+  using work_key = std::uint64_t;
+  /// What would have to be copied to device i, and back.
+  struct transfers {
+    std::uint64_t in_bytes = 0, out_bytes = 0;
+  };
+
+  /// The index of the device that would be done first. `to[i]` belongs to device i; `can[i]` is
+  /// false where device i cannot run it at all.
+  ///
+  /// Where a device was never tried for this work and its estimate is within try_within of the
+  /// best, it is tried once: profiles are rough, and work tends to come again.
+  /// Errors: unsupported (no device can).
+  result<std::size_t> choose(work_key key, const op_cost& cost, std::span<const transfers> to,
+                             const std::vector<bool>& can);
+  static constexpr double try_within = 2;
+
+  /// How long it took there, transfers included. The least of the last few counts.
+  void learn(work_key key, std::size_t device, double ns);
+
+  /// The devices, what was measured, and why each may or may not be chosen; then the last choice.
+  std::string explain() const;
+
+ private:
+  static constexpr std::size_t known_works_max = 4096;
+  struct known_work {
+    std::vector<double> ns;  // by device; 0: never tried
+  };
+  double expected_ns(const known_work* known, std::size_t device, const op_cost& cost,
+                     const transfers& to) const;
+
+  std::vector<device_record> records_;
+  std::vector<std::string> against_;
+  std::unordered_map<work_key, known_work> known_;
+  std::string last_;
+};
+
+/// "2.5 GB/s" and the like, for people.
+std::string profile_text(const device_profile& profile);
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

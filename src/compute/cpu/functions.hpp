@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Functions of N floats at a time, without branches and calls. Within a few units in the last
+// place, unless a function says otherwise.
+
+#include <cstdint>
+#include <limits>
+
+#include "beamlet/config.hpp"
+#include "compute/cpu/vectors.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+namespace vectored {
+
+template <int N>
+BEAMLET_IN_LOOPS floats<N> power_of_two(const ints<N>& n) {
+  return floats_of_bits((n + 127) << 23);
+}
+
+template <int N>
+BEAMLET_IN_LOOPS floats<N> absolute(const floats<N>& x) {
+  return floats_of_bits(bits_of(x) & 0x7fffffff);
+}
+/// `x` with the sign of `of`.   REQUIRES: x is not negative.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> with_sign(const floats<N>& x, const floats<N>& of) {
+  return floats_of_bits(bits_of(x) | (bits_of(of) & std::numeric_limits<std::int32_t>::min()));
+}
+
+/// The second where neither is less, or one is NaN: as the instructions of x86 do it.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> smaller(const floats<N>& a, const floats<N>& b) {
+  return select(a < b, a, b);
+}
+template <int N>
+BEAMLET_IN_LOOPS floats<N> larger(const floats<N>& a, const floats<N>& b) {
+  return select(a > b, a, b);
+}
+
+/// Newton's method for 1 / sqrt(x), from the well known guess: vectors have no name for the
+/// processor's own instruction.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> square_root(const floats<N>& x) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+  const ints<N> is_subnormal = x < 1.17549435e-38f;
+  const floats<N> v = select(is_subnormal, x * 16777216.0f, x), half = v * 0.5f;
+  floats<N> y = floats_of_bits(ints<N>(0x5f375a86) - (bits_of(v) >> 1));
+  for (int i = 0; i < 3; ++i) y = y * (1.5f - half * y * y);
+  const floats<N> root = v * y, scaled = root - (root * root - v) * y * 0.5f;
+  const floats<N> better = select(is_subnormal, scaled * (1.0f / 4096), scaled);
+  const floats<N> at_ends = select<float, N>(x < 0.0f, not_a_number, x);
+  return select<float, N>((x > 0.0f) & (x < infinity), better, at_ends);
+}
+
+/// Cephes' expf: x = n log 2 + r, a polynomial of r, and 2^n in two factors, for results that are
+/// subnormal or infinite.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> exp(const floats<N>& x) {
+  const floats<N> round = 12582912.0f;  // 1.5 * 2^23: the sum's lower bits are the integer
+  const floats<N> in_range = smaller<N>(89.0f, larger<N>(-104.0f, x));  // NaN stays
+  const floats<N> shifted = in_range * 1.44269504f + round, n = shifted - round;
+  const floats<N> r = in_range - n * 0.693359375f - n * -2.12194440e-4f;
+  floats<N> y = 1.9875691500e-4f;
+  y = y * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  const ints<N> power = bits_of(shifted) - bits_of(round);
+  const ints<N> half = power >> 1;
+  return y * power_of_two(half) * power_of_two(power - half);
+}
+
+/// Cephes' logf.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> log(const floats<N>& x) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+  const ints<N> is_subnormal = x < 1.17549435e-38f;
+  const ints<N> bits = bits_of(select(is_subnormal, x * 8388608.0f, x));
+  // The mantissa between sqrt(1/2) and sqrt(2).
+  const ints<N> shifted = bits - 0x3f3504f3;
+  const floats<N> m = floats_of_bits((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
+  const floats<N> n = as_floats((shifted >> 23) - (is_subnormal & 23));
+  const floats<N> z = m * m;
+  floats<N> y = 7.0376836292e-2f;
+  y = y * m - 1.1514610310e-1f;
+  y = y * m + 1.1676998740e-1f;
+  y = y * m - 1.2420140846e-1f;
+  y = y * m + 1.4249322787e-1f;
+  y = y * m - 1.6668057665e-1f;
+  y = y * m + 2.0000714765e-1f;
+  y = y * m - 2.4999993993e-1f;
+  y = y * m + 3.3333331174e-1f;
+  y = y * m * z + n * -2.12194440e-4f - 0.5f * z;
+  const floats<N> finite = m + y + n * 0.693359375f;
+  const floats<N> positive = select<float, N>(x < infinity, finite, x);  // infinity, NaN
+  const floats<N> at_ends = select<float, N>(x == 0.0f, -infinity, not_a_number);
+  return select<float, N>((x > 0.0f) | is_nan(x), positive, at_ends);
+}
+
+/// Near zero a polynomial, as the other form has no digits left there.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> tanh(const floats<N>& x) {
+  const floats<N> size = absolute(x);
+  const floats<N> far = 1.0f - floats<N>(2.0f) / (exp(smaller<N>(20.0f, size) * 2.0f) + 1.0f);
+  const floats<N> s = x * x;
+  floats<N> near = -8.8632355e-3f;  // -1382 / 155925 and so on: the Taylor series up to x^11
+  near = near * s + 2.1869488e-2f;
+  near = near * s - 5.3968254e-2f;
+  near = near * s + 1.3333333e-1f;
+  near = near * s - 3.3333333e-1f;
+  near = size + size * s * near;
+  return with_sign(select(size < 0.3f, near, far), x);
+}
+
+/// Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: within 1.5e-7, absolute.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> erf(const floats<N>& x) {
+  const floats<N> size = absolute(x);
+  const floats<N> t = floats<N>(1.0f) / (size * 0.3275911f + 1.0f);
+  floats<N> y = 1.061405429f;
+  y = y * t - 1.453152027f;
+  y = y * t + 1.421413741f;
+  y = y * t - 0.284496736f;
+  y = y * t + 0.254829592f;
+  // Not below 0: rounding could make a small x's result negative.
+  return with_sign(larger<N>(0.0f, 1.0f - y * t * exp(-size * size)), x);
+}
+
+/// Halves to the even number, and numbers too large to have a fraction as they are.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> round(const floats<N>& x) {
+  const floats<N> size = absolute(x);
+  const floats<N> whole = (size + 8388608.0f) - 8388608.0f;
+  return select(size < 8388608.0f, with_sign(whole, x), x);
+}
+
+template <int N>
+BEAMLET_IN_LOOPS floats<N> floor(const floats<N>& x) {
+  const floats<N> whole = round(x);
+  return select<float, N>(whole > x, whole - 1.0f, whole);
+}
+
+template <int N>
+BEAMLET_IN_LOOPS floats<N> ceil(const floats<N>& x) {
+  const floats<N> whole = round(x);
+  return with_sign(absolute(select<float, N>(whole < x, whole + 1.0f, whole)), x);
+}
+
+}  // namespace vectored
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

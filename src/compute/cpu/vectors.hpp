@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// N floats or integers side by side, on the vectors that g++ and clang have for every instruction
+// set. g++ -O2 makes vectors of simple loops by itself, but not of those that choose: it keeps
+// comparisons of floats (which may trap) as branches.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "beamlet/config.hpp"
+#include "compute/cpu/isa.hpp"
+
+#define BEAMLET_IN_LOOPS [[gnu::always_inline]] inline
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+template <class T, int N>
+struct raw_vector_of {
+  typedef T type __attribute__((vector_size(4 * N)));
+  typedef T in_memory __attribute__((vector_size(4 * N), aligned(4), may_alias));
+  typedef T wrapping __attribute__((vector_size(4 * N)));
+};
+/// Integers wrap: they are bits of floats as well.
+template <int N>
+struct raw_vector_of<std::int32_t, N> {
+  typedef std::int32_t type __attribute__((vector_size(4 * N)));
+  typedef std::int32_t in_memory __attribute__((vector_size(4 * N), aligned(4), may_alias));
+  typedef std::uint32_t wrapping __attribute__((vector_size(4 * N)));
+};
+
+/// A struct, and always passed by reference: functions that pass vectors have another ABI with
+/// every instruction set, and the compilers say so even of those that are always inlined.
+template <class T, int N>
+struct vector_of {
+  using raw = typename raw_vector_of<T, N>::type;
+  using in_memory = typename raw_vector_of<T, N>::in_memory;
+  using wrapping = typename raw_vector_of<T, N>::wrapping;
+  raw v;
+
+  vector_of() = default;
+  BEAMLET_IN_LOOPS vector_of(const raw& value) : v(value) {}  // NOLINT: converts
+  BEAMLET_IN_LOOPS vector_of(T value) : v(value - raw{}) {}   // NOLINT: one for all; -0 stays
+
+  BEAMLET_IN_LOOPS static vector_of load(const T* from) {
+    return raw(*reinterpret_cast<const in_memory*>(from));
+  }
+  /// The first `count` < N, and `rest` in the others.
+  BEAMLET_IN_LOOPS static vector_of load(const T* from, std::size_t count, T rest) {
+    vector_of made = rest;
+    std::memcpy(&made, from, count * sizeof(T));
+    return made;
+  }
+  BEAMLET_IN_LOOPS void store(T* to) const { *reinterpret_cast<in_memory*>(to) = v; }
+  BEAMLET_IN_LOOPS void store(T* to, std::size_t count) const {
+    std::memcpy(to, this, count * sizeof(T));
+  }
+  BEAMLET_IN_LOOPS T operator[](int i) const { return v[i]; }
+
+#define BEAMLET_VECTOR_OPERATOR(op)                                                       \
+  BEAMLET_IN_LOOPS friend vector_of operator op(const vector_of& a, const vector_of& b) { \
+    return raw(wrapping(a.v) op wrapping(b.v));                                           \
+  }
+  BEAMLET_VECTOR_OPERATOR(+)
+  BEAMLET_VECTOR_OPERATOR(-)
+  BEAMLET_VECTOR_OPERATOR(*)
+  BEAMLET_VECTOR_OPERATOR(&)
+  BEAMLET_VECTOR_OPERATOR(|)
+#undef BEAMLET_VECTOR_OPERATOR
+  BEAMLET_IN_LOOPS friend vector_of operator/(const vector_of& a, const vector_of& b) {
+    return a.v / b.v;
+  }
+  BEAMLET_IN_LOOPS vector_of operator-() const { return -v; }
+  BEAMLET_IN_LOOPS friend vector_of operator<<(const vector_of& a, int bits) { return a.v << bits; }
+  BEAMLET_IN_LOOPS friend vector_of operator>>(const vector_of& a, int bits) { return a.v >> bits; }
+
+  /// All bits of an element set: yes.
+  using mask = vector_of<std::int32_t, N>;
+  BEAMLET_IN_LOOPS friend mask operator<(const vector_of& a, const vector_of& b) {
+    return mask(a.v < b.v);
+  }
+  BEAMLET_IN_LOOPS friend mask operator>(const vector_of& a, const vector_of& b) {
+    return mask(a.v > b.v);
+  }
+  BEAMLET_IN_LOOPS friend mask operator==(const vector_of& a, const vector_of& b) {
+    return mask(a.v == b.v);
+  }
+  BEAMLET_IN_LOOPS friend mask operator!=(const vector_of& a, const vector_of& b) {
+    return mask(a.v != b.v);
+  }
+};
+
+template <int N>
+using floats = vector_of<float, N>;
+template <int N>
+using ints = vector_of<std::int32_t, N>;
+
+template <class T, int N>
+BEAMLET_IN_LOOPS vector_of<T, N> select(const ints<N>& mask, const vector_of<T, N>& yes,
+                                        const vector_of<T, N>& no) {
+  return mask.v ? yes.v : no.v;
+}
+template <int N>
+BEAMLET_IN_LOOPS ints<N> bits_of(const floats<N>& x) {
+  return (typename ints<N>::raw)x.v;
+}
+template <int N>
+BEAMLET_IN_LOOPS floats<N> floats_of_bits(const ints<N>& x) {
+  return (typename floats<N>::raw)x.v;
+}
+template <int N>
+BEAMLET_IN_LOOPS floats<N> as_floats(const ints<N>& x) {
+  return __builtin_convertvector(x.v, typename floats<N>::raw);
+}
+/// REQUIRES: whole numbers that fit.
+template <int N>
+BEAMLET_IN_LOOPS ints<N> as_ints(const floats<N>& x) {
+  return __builtin_convertvector(x.v, typename ints<N>::raw);
+}
+
+template <int N>
+BEAMLET_IN_LOOPS ints<N> is_nan(const floats<N>& x) {
+  return x != x;  // NOLINT: as nothing else
+}
+template <int N>
+BEAMLET_IN_LOOPS ints<N> is_number(const floats<N>& x) {
+  return x == x;  // NOLINT: as all but NaN
+}
+
+/// Runs `body.template run<N>()` with the vectors of an instruction set. What it calls has to be
+/// BEAMLET_IN_LOOPS all the way down: only that is compiled once more for the set.
+template <class Body>
+void run_for_any(const Body& body) {
+  body.template run<4>();
+}
+#if BEAMLET_X86_64
+template <class Body>
+[[gnu::target("avx2,fma")]] void run_for_avx2(const Body& body) {
+  body.template run<8>();
+}
+#endif
+template <class Body>
+void run_for(isa set, const Body& body) {
+#if BEAMLET_X86_64
+  if (set >= isa::avx2) return run_for_avx2(body);
+#endif
+  (void)set;
+  run_for_any(body);
+}
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Runs plans on one device: compiles kernels when they are first needed, keeps them, and lends
+// scratch memory. The device's thread has one.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "compute/backend.hpp"
+#include "compute/plan.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+/// Thread: one at a time.   Lifetime: goes before its device.
+class executor {
+ public:
+  /// REQUIRES: `on` was opened.
+  static result<std::unique_ptr<executor>> make(device& on);
+
+  device& on() const noexcept { return *device_; }
+
+  /// Records all of a plan. `memory` is that of the operands, in the plan's order.
+  /// Blocks: a kernel's first use compiles it.   Errors: those of device and device_queue; what was
+  /// recorded before the error may still run.
+  result<void> record(const plan& what, std::span<device_buffer* const> memory);
+
+  /// Hands what was recorded to the device.   Errors: as device_queue::submit().
+  result<std::uint64_t> submit();
+  /// Waits for that, and takes scratch memory back.   Errors: as device_queue::wait().
+  result<void> wait(std::uint64_t ticket, base::time_ns timeout_ns);
+
+  device_queue& work() noexcept { return *queue_; }
+  std::size_t kernel_count() const noexcept { return kernels_.size(); }
+
+  /// A kernel, compiled if it was not yet.
+  result<const kernel*> find(const kernel_source& source, const kernel_constants& constants);
+
+ private:
+  executor(device& on, std::unique_ptr<device_queue> queue) noexcept
+      : device_(&on), queue_(std::move(queue)) {}
+
+  struct scratch_buffer {
+    std::unique_ptr<device_buffer> memory;
+    std::uint64_t ticket = 0;  // that ends its use; 0: free
+  };
+  result<device_buffer*> lend(std::uint64_t bytes);
+
+  device* device_;
+  std::vector<std::unique_ptr<kernel>> kernels_;
+  std::vector<scratch_buffer> scratch_;
+  std::uint64_t submitted_ = 0;
+  std::unique_ptr<device_queue> queue_;  // ends first: it waits for what uses the others
+};
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compute/self_test.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "compute/cpu/cpu_device.hpp"
+#include "compute/cpu/half.hpp"
+#include "compute/errors.hpp"
+#include "compute/op_functions.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+namespace {
+
+struct self_test_case {
+  op what;
+  std::vector<tensor_type> inputs;
+};
+
+// Odd sizes, several groups, every way to read memory; no size that takes long anywhere.
+std::vector<self_test_case> self_test_cases() {
+  using f = ops::function;
+  std::vector<self_test_case> made;
+  made.push_back(
+      {ops::elementwise{{{f::add, 1}, {f::exp}}}, {{dtypes::f32, {3, 341}}, {dtypes::f32, {341}}}});
+  made.push_back({ops::elementwise{{{f::multiply, 1}, {f::maximum, 2}}},
+                  {{dtypes::f32, {7, 5, 33}}, {dtypes::f32, {7, 1, 33}}, {dtypes::f32, {5, 1}}}});
+  made.push_back({ops::elementwise{{{f::tanh}, {f::affine, 0, 0.5f, 2}}}, {{dtypes::f16, {1029}}}});
+  made.push_back({ops::cast{.to = dtypes::f16, .scale = 3, .offset = 1}, {{dtypes::f32, {515}}}});
+  made.push_back({ops::cast{.to = dtypes::f32, .scale = 0.5f}, {{dtypes::u8, {3, 171}}}});
+  made.push_back({ops::pad{.before = {1, 2}, .after = {0, 3}}, {{dtypes::f32, {17, 9}}}});
+  made.push_back({ops::concat{.dimension = 1}, {{dtypes::f32, {33, 5}}, {dtypes::f32, {33, 7}}}});
+  made.push_back(
+      {ops::reduce{.what = ops::reduce::kind::sum, .over = {1}}, {{dtypes::f32, {9, 517}}}});
+  made.push_back(
+      {ops::reduce{.what = ops::reduce::kind::maximum, .over = {0}}, {{dtypes::f32, {517, 9}}}});
+  made.push_back({ops::argmax{}, {{dtypes::f32, {5, 301}}}});
+  made.push_back({ops::softmax{}, {{dtypes::f32, {7, 129}}}});
+  made.push_back({ops::layer_norm{}, {{dtypes::f32, {5, 257}}, {dtypes::f32, {257}}}});
+  made.push_back({ops::matmul{}, {{dtypes::f32, {2, 67, 45}}, {dtypes::f32, {45, 33}}}});
+  made.push_back({ops::matmul{}, {{dtypes::f32, {1, 301}}, {dtypes::f32, {301, 129}}}});
+  return made;
+}
+
+constexpr int self_test_repeats = 20;
+constexpr double self_test_half_tolerance = 2e-3;
+
+std::vector<std::byte> input_bytes(const tensor_type& type, std::uint32_t seed) {
+  std::vector<std::byte> made(operand::dense(type).bytes().end);
+  std::uint32_t state = seed * 2654435761u + 1u;
+  const auto next = [&state] {
+    state = state * 1664525u + 1013904223u;
+    return static_cast<float>(state >> 8) / (1 << 23) - 1.0f;
+  };
+  for (std::size_t at = 0; at < made.size(); at += type.type.bytes()) {
+    const float value = next();
+    const std::uint16_t half = half_of_float(value);
+    if (type.type == dtypes::f32) std::memcpy(made.data() + at, &value, sizeof value);
+    else if (type.type == dtypes::f16) std::memcpy(made.data() + at, &half, sizeof half);
+    else made[at] = static_cast<std::byte>(state >> 24);
+  }
+  return made;
+}
+
+double number_at(const std::vector<std::byte>& bytes, dtype type, std::size_t element) {
+  if (type == dtypes::f32) {
+    float value;
+    std::memcpy(&value, bytes.data() + 4 * element, sizeof value);
+    return value;
+  }
+  if (type == dtypes::f16) {
+    std::uint16_t half;
+    std::memcpy(&half, bytes.data() + 2 * element, sizeof half);
+    return float_of_half(half);
+  }
+  if (type == dtypes::i32) {
+    std::int32_t value;
+    std::memcpy(&value, bytes.data() + 4 * element, sizeof value);
+    return value;
+  }
+  return static_cast<double>(bytes[element]);
+}
+
+using tensors_bytes = std::vector<std::vector<std::byte>>;
+
+// Runs it so often and returns the results of each.
+result<std::vector<tensors_bytes>> run_case(executor& on, const self_test_case& one,
+                                            const tensors_bytes& inputs,
+                                            const tensor_types& outputs, int repeats) {
+  std::vector<operand> in, out;
+  std::vector<std::unique_ptr<device_buffer>> held;
+  std::vector<device_buffer*> memory;
+  const auto take = [&](std::uint64_t bytes) -> result<device_buffer*> {
+    BEAMLET_TRY(auto made, on.on().allocate(bytes, memory_place::host));
+    held.push_back(std::move(made));
+    memory.push_back(held.back().get());
+    return memory.back();
+  };
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    in.push_back(operand::dense(one.inputs[i]));
+    BEAMLET_TRY(device_buffer * to, take(inputs[i].size()));
+    BEAMLET_TRY(std::byte * at, to->map(memory_access::write, self_test_run_ns_max));
+    std::memcpy(at, inputs[i].data(), inputs[i].size());
+    BEAMLET_TRY_VOID(to->unmap());
+  }
+  for (const tensor_type& t : outputs) {
+    out.push_back(operand::dense(t));
+    BEAMLET_TRY_VOID(take(out.back().bytes().end));
+  }
+  BEAMLET_TRY(plan how, plan_for(one.what, on.on().info(), in, out));
+  std::vector<tensors_bytes> made;
+  for (int run = 0; run < repeats; ++run) {
+    BEAMLET_TRY_VOID(on.record(how, memory));
+    BEAMLET_TRY(std::uint64_t ticket, on.submit());
+    BEAMLET_TRY_VOID(on.wait(ticket, self_test_run_ns_max));
+    tensors_bytes& results = made.emplace_back();
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      device_buffer& from = *memory[inputs.size() + i];
+      BEAMLET_TRY(std::byte * at, from.map(memory_access::read, self_test_run_ns_max));
+      results.emplace_back(at, at + from.bytes());
+      BEAMLET_TRY_VOID(from.unmap());
+    }
+  }
+  return made;
+}
+
+result<void> compare_results(const self_test_case& one, const tensor_types& outputs,
+                             const tensors_bytes& known, const tensors_bytes& got) {
+  for (std::size_t o = 0; o < outputs.size(); ++o) {
+    const dtype type = outputs[o].type;
+    const double tolerance =
+        8 * tolerance_of(one.what) + (type == dtypes::f16 ? self_test_half_tolerance : 0);
+    const std::size_t elements = known[o].size() / type.bytes();
+    for (std::size_t i = 0; i < elements; ++i) {
+      const double expected = number_at(known[o], type, i), is = number_at(got[o], type, i);
+      if (std::abs(is - expected) <= tolerance * std::max(1.0, std::abs(expected))) continue;
+      return compute_error(errc::malformed, std::string("self-test: ") + name_of(one.what) +
+                                                " gave " + std::to_string(is) + " for element " +
+                                                std::to_string(i) + ", right is " +
+                                                std::to_string(expected));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+result<void> self_test(executor& on) {
+  const auto plain = make_cpu_device(isa::scalar, {});
+  BEAMLET_TRY_VOID(plain->open());
+  BEAMLET_TRY(auto reference, executor::make(*plain));
+  std::uint32_t seed = 1;
+  for (const self_test_case& one : self_test_cases()) {
+    BEAMLET_TRY(tensor_types outputs, outputs_of(one.what, one.inputs));
+    tensors_bytes inputs;
+    for (const tensor_type& t : one.inputs) inputs.push_back(input_bytes(t, seed++));
+    auto got = run_case(on, one, inputs, outputs, self_test_repeats);
+    // What a device cannot run it does not have to run right.
+    if (!got.has_value() && got.error().code() == errc::unsupported) continue;
+    if (!got.has_value()) return std::move(got).error();
+    BEAMLET_TRY(auto known, run_case(*reference, one, inputs, outputs, 1));
+    for (const tensors_bytes& run : *got)
+      BEAMLET_TRY_VOID(compare_results(one, outputs, known.front(), run));
+  }
+  return {};
+}
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
