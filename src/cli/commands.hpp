@@ -25,10 +25,14 @@ inline constexpr char usage[] =
     "    memory is in use, worker processes are ended (95; 100: never)\n"
     "beamlet status [--box NAME] [--objects N] [--json]\n"
     "    what there is on a box: programs, worker processes, objects, memory\n"
+    "beamlet devices [--json] [--again] [--timeout SECONDS]\n"
+    "    what this machine can compute with: tested, measured, and what may be chosen. --again:\n"
+    "    also where that was kept; --timeout: for each device's driver (90), a quarter of it to\n"
+    "    list its devices\n"
     "The box is 'default' without a name. Boxes are found in $BEAMLET_RUNTIME_DIR, else in\n"
     "$XDG_RUNTIME_DIR/beamlet, else in /tmp/beamlet-USER.\n";
 
-enum class command : std::uint8_t { help, agent, status };
+enum class command : std::uint8_t { help, agent, status, devices };
 
 using resource_list = std::vector<std::pair<std::string, double>>;
 
@@ -43,14 +47,17 @@ struct arguments {
   bool strict = false;
   std::uint32_t objects = 20;  ///< to be listed
   bool json = false;
+  bool again = false;  ///< devices are measured, whatever is known of them
+  std::uint32_t timeout_seconds = 90;
 };
 
 /// Errors: invalid_argument, with a sentence that names the argument.
 result<arguments> parse(int argc, char** argv);
 
-/// Both return the program's exit code.
+/// All return the program's exit code.
 int run_agent(const arguments& asked);
 int show_status(const arguments& asked);
+int list_devices(const arguments& asked);
 
 /// For people; and as one JSON object.
 std::string status_text(const std::string& box, const wire::status& all);

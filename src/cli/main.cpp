@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "beamlet/runtime/child.hpp"
 #include "cli/commands.hpp"
 
 namespace beamlet {
@@ -42,6 +43,11 @@ result<void> take_resource(resource_list& to, std::string_view option, std::stri
       !(value > 0 && value <= 1e9))
     return wrong_argument(option, "takes NAME=AMOUNT, as camera=2");
   to.emplace_back(text.substr(0, equals), value);
+  return {};
+}
+
+result<void> take_json(arguments& all, std::string_view, std::string_view) {
+  all.json = true;
   return {};
 }
 
@@ -88,10 +94,16 @@ constexpr option options[] = {
      [](arguments& all, std::string_view name, std::string_view value) {
        return take_number(all.objects, name, value, 1U << 30);
      }},
-    {"--json", command::status, false,
+    {"--json", command::status, false, take_json},
+    {"--json", command::devices, false, take_json},
+    {"--again", command::devices, false,
      [](arguments& all, std::string_view, std::string_view) -> result<void> {
-       all.json = true;
+       all.again = true;
        return {};
+     }},
+    {"--timeout", command::devices, true,
+     [](arguments& all, std::string_view name, std::string_view value) {
+       return take_number(all.timeout_seconds, name, value, 3600U);
      }},
 };
 
@@ -103,6 +115,7 @@ result<arguments> parse(int argc, char** argv) {
   std::string_view asked = argv[1];
   if (asked == "agent") all.what = command::agent;
   else if (asked == "status") all.what = command::status;
+  else if (asked == "devices") all.what = command::devices;
   else if (asked == "help" || asked == "--help" || asked == "-h") return all;
   else return wrong_argument(asked, "is no command");
   for (int i = 2; i < argc; ++i) {
@@ -122,6 +135,7 @@ result<arguments> parse(int argc, char** argv) {
 }  // namespace beamlet
 
 int main(int argc, char** argv) {
+  if (auto code = beamlet::run_child(argc, argv)) return *code;  // a probe of devices
   namespace cli = beamlet::cli;
   auto asked = cli::parse(argc, argv);
   if (!asked.has_value()) {
@@ -131,6 +145,7 @@ int main(int argc, char** argv) {
   }
   if (asked->what == cli::command::agent) return cli::run_agent(*asked);
   if (asked->what == cli::command::status) return cli::show_status(*asked);
+  if (asked->what == cli::command::devices) return cli::list_devices(*asked);
   std::fputs(cli::usage, stdout);
   return 0;
 }

@@ -10,7 +10,6 @@
 #include "node/box_log.hpp"
 #include "node/link_error.hpp"
 #include "node/reading_link.hpp"
-#include "ports/doorbell.hpp"
 #include "ports/end_signals.hpp"
 #include "ports/threads.hpp"
 #include "ports/uv/uv_port.hpp"
@@ -28,30 +27,6 @@ struct box_answer {
   std::string message;
   BEAMLET_FIELDS(code, message);
 };
-
-// The first frame that comes.
-result<std::vector<std::byte>> receive_frame(ports::local_socket& from, base::time_ns timeout_ns) {
-  BEAMLET_TRY(auto bell, ports::doorbell::make());
-  BEAMLET_TRY(auto clock, ports::make_uv_port());
-  const base::time_ns start = clock->now_ns();
-  for (;;) {
-    BEAMLET_TRY_VOID(from.fill());
-    BEAMLET_TRY(auto frame, from.next());
-    if (frame) return std::vector<std::byte>(frame->bytes.begin(), frame->bytes.end());
-    base::time_ns passed = clock->now_ns() - start;
-    if (passed >= timeout_ns) return link_error(errc::timeout, "the new agent did not answer");
-    ports::wait_ready(from.number(), ports::ready_to_read, bell, timeout_ns - passed);
-  }
-}
-
-// Both are far smaller than what a socket takes at once.
-template <class T>
-result<void> send_whole(ports::local_socket& to, const T& what) {
-  BEAMLET_TRY(auto bytes, encode_to(what));
-  BEAMLET_TRY_VOID(to.send(bytes));
-  if (to.unsent_bytes() == 0) return {};
-  return link_error(errc::too_large, "what the agent is to be does not fit into one message");
-}
 
 void send_answer(ports::local_socket& to, const error& why) {
   box_answer answer{.code = static_cast<std::uint16_t>(why.code()),

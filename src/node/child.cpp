@@ -8,6 +8,8 @@
 
 #include "node/link_error.hpp"
 #include "ports/descriptor.hpp"
+#include "ports/doorbell.hpp"
+#include "ports/uv/uv_port.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -15,7 +17,8 @@ namespace node {
 namespace {
 
 constexpr std::string_view role_argument = "--beamlet-child=";
-constexpr std::string_view role_names[] = {"worker", "box", "agent"};  // in the order of child_role
+constexpr std::string_view role_names[] = {"worker", "box", "agent",
+                                           "probe"};  // in the order of child_role
 constexpr int child_socket_number = 3;
 
 std::atomic<bool> child_entry{false};
@@ -70,6 +73,20 @@ result<child_process> spawn_child(child_role role, const std::string& program,
   BEAMLET_TRY(auto ends, ports::local_socket::make_pair(link_limits));
   BEAMLET_TRY(auto process, spawn_child(role, program, std::move(options), ends.second.number()));
   return child_process{.process = std::move(process), .socket = std::move(ends.first)};
+}
+
+result<std::vector<std::byte>> receive_frame(ports::local_socket& from, base::time_ns timeout_ns) {
+  BEAMLET_TRY(auto bell, ports::doorbell::make());
+  BEAMLET_TRY(auto clock, ports::make_uv_port());
+  const base::time_ns start = clock->now_ns();
+  for (;;) {
+    BEAMLET_TRY_VOID(from.fill());
+    BEAMLET_TRY(auto frame, from.next());
+    if (frame) return std::vector<std::byte>(frame->bytes.begin(), frame->bytes.end());
+    base::time_ns passed = clock->now_ns() - start;
+    if (passed >= timeout_ns) return link_error(errc::timeout, "the other process did not answer");
+    ports::wait_ready(from.number(), ports::ready_to_read, bell, timeout_ns - passed);
+  }
 }
 
 }  // namespace node

@@ -8,8 +8,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "beamlet/base/codec.hpp"
 #include "beamlet/base/result.hpp"
+#include "beamlet/base/time.hpp"
 #include "node/socket_link.hpp"
 #include "ports/local_socket.hpp"
 #include "ports/processes.hpp"
@@ -20,8 +23,9 @@ namespace node {
 
 /// What a process that runs this program again is for. A worker process ends when its agent is gone
 /// (`agent_messages::on_lost`), whatever it does then: nobody would know of it. The others are of
-/// box.hpp: `box` starts the `agent` of a box, which then is nobody's child, and ends.
-enum class child_role : std::uint8_t { worker, box, agent };
+/// box.hpp: `box` starts the `agent` of a box, which then is nobody's child, and ends. `probe`
+/// looks for devices (device_probe.hpp).
+enum class child_role : std::uint8_t { worker, box, agent, probe };
 
 /// What the arguments of `main` say; none: the program was started by somebody else.
 ///
@@ -62,6 +66,22 @@ result<child_process> spawn_child(child_role role, const std::string& program,
 /// The same with a descriptor 3 that is there already, which stays the caller's.
 result<ports::process> spawn_child(child_role role, const std::string& program,
                                    ports::spawn_options options, int socket);
+
+/// The first frame that comes.
+///
+/// Blocks: until then.   Errors: timeout, closed (the other process has ended), malformed.
+result<std::vector<std::byte>> receive_frame(ports::local_socket& from, base::time_ns timeout_ns);
+
+/// Sends a value, which is far smaller than what a socket takes at once, as one frame.
+///
+/// Blocks: no.   Errors: too_large, closed.
+template <class T>
+result<void> send_whole(ports::local_socket& to, const T& what) {
+  BEAMLET_TRY(auto bytes, encode_to(what));
+  BEAMLET_TRY_VOID(to.send(bytes));
+  if (to.unsent_bytes() == 0) return {};
+  return error(errc::too_large, error_layer::node);
+}
 
 }  // namespace node
 }  // namespace BEAMLET_ABI
