@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the test cases of two builds: cases.py WORD PLAIN_BUILD OTHER_BUILD [EMULATOR...]
+"""Compares the test cases of two builds: cases.py PLAIN_BUILD OTHER_BUILD [EMULATOR...]
 
-Every case of the plain build must be in the other one, or stand in tests/left_out.txt under WORD
-with its reason.
+Every case of the plain build must be in the other one, or stand in tests/left_out.txt with its
+reason, under one of the words that the other build has in BEAMLET_LEFT_OUT.
 """
 
 import pathlib
@@ -21,10 +21,15 @@ def read_left_out(text):
     return [(build, pattern, why) for builds, pattern, why in fields for build in builds.split()]
 
 
-def cases_of(build, word, lines, emulator=()):
+def words_of(build):
+    cache = (pathlib.Path(build) / "CMakeCache.txt").read_text()
+    return re.search(r"^BEAMLET_LEFT_OUT:\w+=(.*)$", cache, re.M).group(1).split(";")
+
+
+def cases_of(build, words, lines, emulator=()):
     """'program: case' of everything that ctest runs in this build."""
     found = set()
-    patterns = ",".join(pattern for w, pattern, _ in lines if w == word)
+    patterns = ",".join(pattern for word, pattern, _ in lines if word in words)
     for program in (pathlib.Path(build) / "doctest_programs.txt").read_text().split():
         command = [
             *emulator,
@@ -46,11 +51,11 @@ def matches(name, pattern):
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name, re.I) is not None
 
 
-def compare(word, plain, other, lines):
+def compare(words, plain, other, lines):
     """(report, problems)"""
     report, problems, explained = [], [], set()
-    for w, pattern, reason in lines:
-        if w != word:
+    for word, pattern, reason in lines:
+        if word not in words:
             continue
         hits = {
             case
@@ -62,20 +67,21 @@ def compare(word, plain, other, lines):
         if not hits:
             problems.append(f"tests/left_out.txt: '{word} | {pattern}' leaves out nothing")
     problems += [
-        f"{word} lacks '{case}', and tests/left_out.txt does not say why"
+        f"{', '.join(words)} lacks '{case}', and tests/left_out.txt does not say why"
         for case in sorted(plain - other - explained)
     ]
     return report, problems
 
 
 def main():
-    word, plain_build, other_build, *emulator = sys.argv[1:]
+    plain_build, other_build, *emulator = sys.argv[1:]
+    words = words_of(other_build)
     lines = read_left_out(LEFT_OUT.read_text())
-    plain = cases_of(plain_build, "", lines)
-    other = cases_of(other_build, word, lines, emulator)
-    report, problems = compare(word, plain, other, lines)
+    plain = cases_of(plain_build, [], lines)
+    other = cases_of(other_build, words, lines, emulator)
+    report, problems = compare(words, plain, other, lines)
     missing = len(plain - other)
-    print(f"{word}: {len(other)} cases; of the plain build's {len(plain)} it lacks {missing}")
+    print(f"{pathlib.Path(other_build).name}: {len(other)} cases; of the plain build's {len(plain)} it lacks {missing}")
     print("\n".join(report + problems))
     return 1 if problems else 0
 

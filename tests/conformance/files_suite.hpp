@@ -139,6 +139,24 @@ TEST_CASE_TEMPLATE("a removed file stays readable while it is open", World, FILE
   CHECK(disk.run(file_operation::close, file) == errc::ok);
 }
 
+TEST_CASE_TEMPLATE("a renamed file is in the place of what had its name", World,
+                   FILES_SUITE_WORLDS) {
+  disk<World> disk;
+  int old = disk.make_file("one", "old");
+  disk.make_file("two", "new");
+  one_request<World> rename(disk.world);
+  rename.request.new_name = "one";
+  CHECK(rename.run(file_operation::rename, disk.folder, "two") == errc::ok);
+  CHECK(disk.run(file_operation::open, disk.folder, "two") == errc::not_found);
+  CHECK(disk.read(disk.opened(file_operation::open, disk.folder, "one"), 0, 10) == "new");
+  CHECK(disk.read(old, 0, 10) == "old");
+  CHECK(rename.run(file_operation::rename, disk.folder, "two") == errc::not_found);
+  for (const char* name : {"", "..", "a/b"}) {
+    rename.request.new_name = name;
+    CHECK(rename.run(file_operation::rename, disk.folder, "one") == errc::invalid_argument);
+  }
+}
+
 TEST_CASE_TEMPLATE("a link in the place of a file is not followed", World, FILES_SUITE_WORLDS) {
   disk<World> disk;
   disk.make_file("one", "mine");
@@ -155,7 +173,7 @@ TEST_CASE_TEMPLATE("a name that leads out of the folder is refused", World, FILE
   for (const char* name : {"", ".", "..", "../one", "a/b", "/etc"}) {
     CAPTURE(name);
     for (auto operation : {file_operation::create, file_operation::open, file_operation::remove,
-                           file_operation::open_folder}) {
+                           file_operation::rename, file_operation::open_folder}) {
       CHECK(disk.run(operation, disk.folder, name) == errc::invalid_argument);
     }
   }

@@ -244,10 +244,10 @@ class Planted(unittest.TestCase):
     def test_cases_that_are_missing_without_a_reason_are_found(self):
         plain = {"unit_a: x", "unit_a: slow, y"}
         lines = [("tsan", "slow* y", "too slow")]
-        self.assertEqual(cases.compare("tsan", plain, {"unit_a: x"}, lines)[1], [])
-        self.assertIn("unit_a: x", cases.compare("tsan", plain, set(), lines)[1][0])
-        self.assertIn("leaves out nothing", cases.compare("tsan", plain, plain, lines)[1][0])
-        self.assertEqual(cases.compare("asan", plain, plain, lines)[1], [])
+        self.assertEqual(cases.compare(["tsan"], plain, {"unit_a: x"}, lines)[1], [])
+        self.assertIn("unit_a: x", cases.compare(["tsan"], plain, set(), lines)[1][0])
+        self.assertIn("leaves out nothing", cases.compare(["tsan"], plain, plain, lines)[1][0])
+        self.assertEqual(cases.compare(["asan"], plain, plain, lines)[1], [])
 
 
 if __name__ == "__main__":

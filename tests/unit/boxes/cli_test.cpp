@@ -4,57 +4,16 @@
 #include <beamlet/beamlet.hpp>
 
 #include <string>
-#include <utility>
-#include <vector>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "node/box.hpp"
 #include "node/box_status.hpp"
+#include "tests/unit/boxes/command.hpp"
 #include "tests/unit/boxes/fellow.hpp"
 
 namespace box_cli_tests {
 
 using namespace beamlet;
-
-// One that runs, and what it writes.
-struct command {
-  std::optional<ports::process> process;
-  ports::descriptor from;
-
-  explicit command(std::vector<std::string> arguments) {
-    int both[2];
-    REQUIRE(pipe2(both, O_CLOEXEC) == 0);
-    ports::descriptor writing(both[1]);
-    from = ports::descriptor(both[0]);
-    ports::spawn_options options;
-    options.path = BEAMLET_TEST_CLI;
-    options.arguments = std::move(arguments);
-    options.arguments.insert(options.arguments.begin(), "beamlet");
-    options.descriptors = {{.number = both[1], .as = 1}, {.number = both[1], .as = 2}};
-    auto started = ports::process::spawn(options);
-    REQUIRE(started.has_value());
-    process.emplace(*std::move(started));
-  }
-  std::string line() { return read_until('\n'); }
-  std::string rest() { return read_until('\0'); }
-
- private:
-  std::string read_until(char last) {
-    std::string all;
-    for (char c = 0; read(from.number(), &c, 1) == 1 && c != last;) all.push_back(c);
-    return all;
-  }
-};
-std::pair<int, std::string> run(std::vector<std::string> arguments) {
-  command asked(std::move(arguments));
-  std::string text = asked.rest();
-  return {asked.process->wait().status, text};
-}
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using namespace command_line;
 
 double sum_on_box(const tensor& t) {
   double sum = 0;

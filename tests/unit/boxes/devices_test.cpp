@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// `beamlet devices`, on drivers that are not there, crash or hang.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/unit/boxes/command.hpp"
+#include "tests/unit/ports/scratch_folder.hpp"
+
+namespace box_devices_tests {
+
+using namespace command_line;
+
+// No drivers but the one in `folder`, if there is one, and what is found out is kept in `folder`.
+std::vector<std::string> surroundings(const std::string& folder) {
+  return {"OCL_ICD_VENDORS=" + folder,
+          "VK_ICD_FILENAMES=" + folder + "/none.json",
+          "VK_DRIVER_FILES=" + folder + "/none.json",
+          "XDG_CACHE_HOME=" + folder,
+          "BEAMLET_DEVICE",
+          "BEAMLET_ALLOW_SOFTWARE"};
+}
+
+std::vector<std::string> with_broken_driver(const std::string& folder, const char* how) {
+  std::ofstream(folder + "/broken.icd") << BEAMLET_TEST_BROKEN_DRIVER << '\n';
+  auto made = surroundings(folder);
+  made.push_back(std::string("BEAMLET_TEST_DRIVER=") + how);
+  return made;
+}
+
+// Whether this machine has a loader that would go on to the driver, and the program the backend.
+bool reaches_drivers(const std::string& text) {
+  if (has(text, "built without the opencl backend") ||
+      has(text, "there is none of libOpenCL.so.1")) {
+    MESSAGE("SKIPPED: no OpenCL backend or no loader");
+    return false;
+  }
+  return true;
+}
+
+std::vector<std::filesystem::path> kept_files(const std::string& folder) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& each : std::filesystem::recursive_directory_iterator(folder))
+    if (each.is_regular_file() && each.file_size() > 0) found.push_back(each.path());
+  return found;
+}
+
+TEST_CASE("beamlet devices shows the processor, and why a backend has no device") {
+  scratch_folder folder;
+  auto [code, text] = run({"devices"}, surroundings(folder.path()));
+  CAPTURE(text);
+  CHECK(code == 0);
+  CHECK(has(text, "cpu:0"));
+  CHECK(has(text, "self-test  right"));
+  CHECK(has(text, "GFLOP/s"));
+  CHECK(has(text, "chosen     yes"));
+  CHECK(has(text, "opencl     none: "));
+  CHECK(has(text, "vulkan     none: "));
+}
+
+TEST_CASE("beamlet devices keeps what it found out, and measures again when it is asked to") {
+  scratch_folder folder;
+  const auto around = surroundings(folder.path());
+  const auto first = run({"devices", "--json"}, around),
+             second = run({"devices", "--json"}, around);
+  CHECK(first == second);
+  const auto files = kept_files(folder.path());
+  REQUIRE(files.size() == 1);
+  // What is kept is replaced as a whole, so that a second name for the file tells whether it was.
+  scratch_folder aside;
+  const std::filesystem::path old = aside.path() + "/old";
+  std::filesystem::create_hard_link(files[0], old);
+  CHECK(run({"devices", "--json"}, around) == first);
+  CHECK(std::filesystem::equivalent(files[0], old));
+  CHECK(run({"devices", "--json", "--again"}, around).first == 0);
+  CHECK(!std::filesystem::equivalent(files[0], old));
+
+  std::fstream(files[0], std::ios::in | std::ios::out | std::ios::binary).seekp(50).put('?');
+  const auto anew = run({"devices", "--json"}, around);
+  CHECK(anew.first == 0);
+  CHECK(has(anew.second, "cpu:0"));
+}
+
+TEST_CASE("beamlet devices loses a driver that crashes, and nothing else") {
+  scratch_folder folder;
+  auto [code, text] = run({"devices"}, with_broken_driver(folder.path(), "crashes"));
+  CAPTURE(text);
+  CHECK(code == 0);
+  CHECK(has(text, "cpu:0"));
+  CHECK(has(text, "chosen     yes"));
+  if (reaches_drivers(text)) CHECK(has(text, "opencl     none: its driver ended the probe, which"));
+}
+
+TEST_CASE("beamlet devices loses a driver that hangs, and nothing else") {
+  scratch_folder folder;
+  // Long enough for the processor's own test where that is slow.
+  auto [code, text] =
+      run({"devices", "--timeout", "20"}, with_broken_driver(folder.path(), "hangs"));
+  CAPTURE(text);
+  CHECK(code == 0);
+  CHECK(has(text, "cpu:0"));
+  if (reaches_drivers(text))
+    CHECK(has(text, "opencl     none: its driver did not answer within 5 s"));
+}
+
+TEST_CASE("beamlet devices says which devices there are when another one is wanted") {
+  scratch_folder folder;
+  auto around = surroundings(folder.path());
+  around.push_back("BEAMLET_DEVICE=rocm");
+  auto [code, text] = run({"devices"}, around);
+  CAPTURE(text);
+  CHECK(code == 1);
+  CHECK(has(text, "there is no device 'rocm'; there are: "));
+  CHECK(has(text, "cpu:0"));
+}
+
+}  // namespace box_devices_tests

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What ops refuse, and in which words.
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "beamlet/compute/ops.hpp"
+
+namespace {
+using namespace beamlet;
+using namespace beamlet::compute;
+
+using types = std::vector<tensor_type>;
+const tensor_type square{dtypes::f32, {3, 3}};
+
+void refuses(const op& what, const types& inputs, errc code, const std::string& words) {
+  const auto made = outputs_of(what, inputs);
+  REQUIRE_FALSE(made.has_value());
+  CHECK(made.error().code() == code);
+  CHECK_MESSAGE(made.error().message().find(words) != std::string::npos, made.error().message());
+}
+
+TEST_CASE("casts are of one tensor, between types that they know") {
+  refuses(ops::cast{}, {}, errc::invalid_argument, "one input, not 0");
+  refuses(ops::cast{}, {{dtypes::f64, {2}}}, errc::unsupported, "not from f64 to f32");
+  refuses(ops::cast{dtypes::u64}, {square}, errc::unsupported, "not from f32 to u64");
+}
+
+TEST_CASE("what is put behind another has its type and its other dimensions") {
+  refuses(ops::concat{}, {}, errc::invalid_argument, "one input at least");
+  refuses(ops::concat{2}, {square}, errc::invalid_argument, "no dimension 2");
+  refuses(ops::concat{0}, {square, {dtypes::f16, {3, 3}}}, errc::invalid_argument, "f16 [3, 3]");
+  refuses(ops::concat{0}, {square, {dtypes::f32, {3, 4}}}, errc::invalid_argument, "[3, 4]");
+  refuses(ops::concat{0}, {square, {dtypes::f32, {3}}}, errc::invalid_argument, "f32 [3]");
+}
+
+TEST_CASE("a padding has numbers for all dimensions, and elements to repeat") {
+  using mode = ops::pad::mode;
+  refuses(ops::copy{}, {square, square}, errc::invalid_argument, "one input, not 2");
+  refuses(ops::pad{{1}, {1}}, {square}, errc::invalid_argument, "2 dimensions");
+  refuses(ops::pad{{0, -1}, {0, 0}}, {square}, errc::invalid_argument, "fewer than no");
+  refuses(ops::pad{{3, 0}, {0, 0}, mode::reflect}, {square}, errc::invalid_argument, "to repeat");
+  refuses(ops::pad{{1}, {0}, mode::edge}, {{dtypes::u8, {0}}}, errc::invalid_argument, "to repeat");
+  refuses(ops::pad{{1}, {0}, mode::constant, 256}, {{dtypes::u8, {1}}}, errc::invalid_argument,
+          "in u8");
+  refuses(ops::pad{{1}, {0}, mode::constant, 0.5}, {{dtypes::i64, {1}}}, errc::invalid_argument,
+          "in i64");
+  refuses(ops::pad{{std::numeric_limits<std::int64_t>::max()}, {1}}, {{dtypes::u8, {1}}},
+          errc::too_large, "63 bits");
+  refuses(ops::pad{{std::int64_t{1} << 62}, {1}}, {{dtypes::u8, {1}}}, errc::too_large, "2^62");
+}
+
+TEST_CASE("reductions are over dimensions that there are, each once") {
+  using kind = ops::reduce::kind;
+  refuses(ops::reduce{kind::sum, {2}}, {square}, errc::invalid_argument, "no dimension 2");
+  refuses(ops::reduce{kind::sum, {0, -2}}, {square}, errc::invalid_argument, "-2 twice");
+  refuses(ops::reduce{}, {{dtypes::i32, {2}}}, errc::unsupported, "not of i32");
+  refuses(ops::argmax{}, {{dtypes::f32, {2, 0}}}, errc::invalid_argument, "of no element");
+  refuses(ops::argmax{}, {{dtypes::f32, {}}}, errc::invalid_argument, "no dimension -1");
+}
+
+TEST_CASE("rows are normalized along a dimension that there is, with rows as long") {
+  refuses(ops::softmax{-3}, {square}, errc::invalid_argument, "no dimension -3");
+  refuses(ops::softmax{}, {{dtypes::u8, {2}}}, errc::unsupported, "not of u8");
+  refuses(ops::layer_norm{}, {{dtypes::f32, {}}}, errc::invalid_argument, "single number");
+  refuses(ops::layer_norm{}, {square, {dtypes::f32, {2}}}, errc::invalid_argument, "f32 [2]");
+  refuses(ops::rms_norm{}, {square, {dtypes::f16, {3}}}, errc::invalid_argument, "f16 [3]");
+  refuses(ops::rms_norm{}, {square, square, square}, errc::invalid_argument, "1 to 2 inputs");
+}
+
+}  // namespace
