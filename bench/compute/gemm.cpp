@@ -9,12 +9,16 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bench/compute/matmul_run.hpp"
+#include "bench/compute/roof.hpp"
+#include "compute/cpu/cpu_device.hpp"
 #include "compute/cpu/gemm.hpp"
 
 #ifdef BENCH_ONEDNN
@@ -23,9 +27,6 @@
 #ifdef BENCH_OPENBLAS
 #include <cblas.h>
 extern "C" char* openblas_get_corename();
-#endif
-#if defined(__x86_64__)
-#include <immintrin.h>
 #endif
 
 namespace {
@@ -36,48 +37,6 @@ double now() {
   timespec t{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
-#if defined(__x86_64__)
-// What registers alone can do: sixteen chains that never touch memory.
-__attribute__((target("avx512f"))) double roof_avx512(long turns) {
-  __m512 sum[16], x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(1e-9f);
-  for (auto& s : sum) s = y;
-  for (long i = 0; i < turns; ++i) {
-#pragma GCC unroll 16
-    for (auto& s : sum) s = _mm512_fmadd_ps(s, x, y);
-  }
-  for (int i = 1; i < 16; ++i) sum[0] = _mm512_add_ps(sum[0], sum[i]);
-  return static_cast<double>(sum[0][0]);
-}
-__attribute__((target("avx2,fma"))) double roof_avx2(long turns) {
-  __m256 sum[12], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(1e-9f);
-  for (auto& s : sum) s = y;
-  for (long i = 0; i < turns; ++i) {
-#pragma GCC unroll 12
-    for (auto& s : sum) s = _mm256_fmadd_ps(s, x, y);
-  }
-  for (int i = 1; i < 12; ++i) sum[0] = _mm256_add_ps(sum[0], sum[i]);
-  return static_cast<double>(sum[0][0]);
-}
-#endif
-
-// GFLOP/s of the register loop, or 0 where it is not written for this machine.
-double roof() {
-  double best = 0;
-#if defined(__x86_64__)
-  const long turns = 200'000;
-  volatile double keep = 0;
-  for (int i = 0; i < 10; ++i) {
-    const bool wide = best_isa() == isa::avx512;
-    if (best_isa() == isa::scalar) return 0;
-    const double start = now();
-    keep = keep + (wide ? roof_avx512(turns) : roof_avx2(turns));
-    const double flops = static_cast<double>(turns) * (wide ? 16 * 32 : 12 * 16);
-    best = std::max(best, flops / (now() - start) / 1e9);
-  }
-#endif
-  return best;
 }
 
 struct aligned_memory {
@@ -92,6 +51,7 @@ struct aligned_memory {
 struct contestant {
   std::string name;
   std::function<void()> run;
+  std::function<void()> fetch;  // the result to where it is checked; may be empty
   aligned_memory* result;
   std::vector<double> seconds = {};
 };
@@ -132,6 +92,16 @@ class contest {
     add(name, [=, this] {
       gemm(set, p_.shape, p_.a_view(), p_.b_view(), c, gemm_output::replace, scratch->data);
     });
+  }
+
+  // The same through the op: plan, executor, and the cpu backend on this thread.
+  void add_op(isa set) {
+    std::shared_ptr<device> on = make_cpu_device(set, {});
+    const auto [m, n, k] = p_.shape;
+    auto op = std::make_shared<bench::matmul_run>(on, m, n, k, p_.a.floats(), p_.b.floats());
+    add(
+        std::string("beamlet op ") + name_of(set), [=] { op->run(); },
+        [=, this] { std::memcpy(first_.data, op->product(), bytes_of_c()); });
   }
 
 #ifdef BENCH_ONEDNN
@@ -196,6 +166,7 @@ class contest {
       if (reference > 0) std::printf(" %.0f %% |\n", 100 * reference / middle);
       else std::printf(" |\n");
       one.run();
+      if (one.fetch) one.fetch();
       alike = is_right(one) && alike;
     }
     return alike;
@@ -203,9 +174,9 @@ class contest {
 
  private:
   std::size_t bytes_of_c() const { return p_.shape.m * p_.shape.n * sizeof(float); }
-  void add(std::string name, std::function<void()> run) {
+  void add(std::string name, std::function<void()> run, std::function<void()> fetch = {}) {
     aligned_memory* result = name.starts_with("beamlet") ? &first_ : &other_;
-    contestants_.push_back({std::move(name), std::move(run), result});
+    contestants_.push_back({std::move(name), std::move(run), std::move(fetch), result});
   }
   static double median(std::vector<double> v) {
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
@@ -240,6 +211,7 @@ bool run_shape(gemm_shape shape, int rounds, double roof_gflops) {
   problem p(shape);
   contest all(p);
   all.add_ours(best_isa());
+  all.add_op(best_isa());
   if (const char* other = std::getenv("BENCH_ISA"))  // one more of ours, by name
     for (const isa set : isas)
       if (supports(set) && name_of(set) == std::string(other)) all.add_ours(set);
@@ -265,7 +237,7 @@ int main(int argc, char** argv) {
     auto number = [argv](int i) { return static_cast<std::size_t>(std::atol(argv[i])); };
     shapes = {{number(2), number(3), number(4)}};
   }
-  const double roof_gflops = roof();
+  const double roof_gflops = bench::roof(now);
   std::printf("FMA in registers: %.1f GFLOP/s. %d rounds in turn, one thread.\n\n", roof_gflops,
               rounds);
 #ifndef BENCH_ONEDNN
