@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the whole library as one header: amalgamate.py ROOT HEADER [--shims FOLDER]
+"""Writes the whole library as one header: amalgamate.py ROOT HEADER [--shims FOLDER] [--generated SOURCE...]
 
 The header has three parts, each file in it once:
   the public headers, as include/beamlet/beamlet.hpp reaches them;
@@ -10,6 +10,8 @@ The header has three parts, each file in it once:
 Nothing in the tree knows about this. What makes it possible is checked here: every file is reached,
 own includes stand outside #if, file-local names are unique in their layer, and a macro that a .cpp
 defines is undefined at its end.
+
+--generated names sources that the build made, which come last.
 
 --shims writes one-line headers under the tree's include paths that lead to the generated header.
 """
@@ -23,6 +25,7 @@ LAYERS = ["base", "wire", "cluster", "ports", "store", "sched", "compute", "node
 PORTS = ["", "uv", "posix", "linux", "sim"]  # "" is ports/ itself
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<(beamlet/[^>]+)>)')
 SYSTEM_INCLUDE = re.compile(r"^\s*#\s*include\s*<([^>]+)>")
+UNDEF = re.compile(r"^#undef (\w+)", re.M)
 NOT_A_NAME = {
     "if",
     "for",
@@ -132,6 +135,9 @@ class Writer:
                 "the single header holds each file once, where it is first included",
                 "include it outside, and put the condition into the included file",
             )
+        if target.suffix == ".def":  # a list, read anew each time with other macros
+            self.lines += target.read_text().splitlines()
+            return
         if target not in self.done:
             self.close(path)
             self.file(target)
@@ -145,6 +151,11 @@ class Writer:
         self.system.add(match.group(1))
         return seen
 
+    def generated(self, path):
+        """A source that the build made: it includes nothing that is not there by now."""
+        self.lines.append(f"// ---- {path.name}")
+        self.lines += [line for line in path.read_text().splitlines() if not INCLUDE.match(line)]
+
     def open(self, path):
         self.lines.append(f"// ---- {self.tree.name(path)}")
         if self.tree.is_sim(path):
@@ -155,7 +166,7 @@ class Writer:
             self.lines.append("#endif  // BEAMLET_SIM")
 
 
-def amalgamate(root, findings):
+def amalgamate(root, findings, generated=()):
     """The text of the single header; problems go to `findings`."""
     tree = Tree(root)
     writer = Writer(tree, findings)
@@ -190,6 +201,8 @@ def amalgamate(root, findings):
     )
     for source in tree.sources:
         writer.file(source)
+    for source in generated:
+        writer.generated(source)
     put("#endif  // BEAMLET_SINGLE_SOURCES")
     check_reached(tree, reached, findings)
     check_names(tree, findings)
@@ -299,6 +312,8 @@ def check_names(tree, findings):
                     "give one of them a more telling name, or share it in an internal header",
                 )
         code = without_comments(text)
+        for spelled in re.findall(r"#\s*include\s+\"([^\"]+\.def)\"", text):  # they undefine theirs
+            code += "".join(f"#undef {m}\n" for m in UNDEF.findall(tree.find(spelled).read_text()))
         for macro in sorted(set(re.findall(r"^\s*#\s*define\s+(\w+)", code, re.M))):
             if len(re.findall(rf"^\s*#\s*define\s+{macro}\b", code, re.M)) > len(
                 re.findall(rf"^\s*#\s*undef\s+{macro}\b", code, re.M)
@@ -339,9 +354,10 @@ def main():
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("header", type=pathlib.Path)
     parser.add_argument("--shims", type=pathlib.Path)
+    parser.add_argument("--generated", type=pathlib.Path, nargs="*", default=[])
     options = parser.parse_args()
     findings = Findings()
-    text, tree = amalgamate(options.root, findings)
+    text, tree = amalgamate(options.root, findings, options.generated)
     if findings:
         print("\n".join(findings), file=sys.stderr)
         return 1

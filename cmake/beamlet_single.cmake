@@ -13,13 +13,14 @@ set(BEAMLET_SINGLE_DIR ${PROJECT_BINARY_DIR}/single)
 set(header ${BEAMLET_SINGLE_DIR}/include/beamlet/beamlet.hpp)
 file(GLOB_RECURSE tree CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/include/beamlet/*.hpp
-  ${PROJECT_SOURCE_DIR}/src/*.hpp ${PROJECT_SOURCE_DIR}/src/*.cpp
+  ${PROJECT_SOURCE_DIR}/src/*.hpp ${PROJECT_SOURCE_DIR}/src/*.cpp ${PROJECT_SOURCE_DIR}/src/*.def
   ${PROJECT_SOURCE_DIR}/ports/*.hpp ${PROJECT_SOURCE_DIR}/ports/*.cpp)
 add_custom_command(
   OUTPUT ${header}
   COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/cmake/amalgamate.py
           ${PROJECT_SOURCE_DIR} ${header} --shims ${BEAMLET_SINGLE_DIR}/shims
-  DEPENDS ${tree} ${PROJECT_SOURCE_DIR}/cmake/amalgamate.py
+          --generated ${beamlet_KERNELS_CPP}
+  DEPENDS ${tree} ${beamlet_KERNELS_CPP} ${PROJECT_SOURCE_DIR}/kernels/ops.def ${PROJECT_SOURCE_DIR}/cmake/amalgamate.py
   COMMENT "Generating the single header" VERBATIM)
 add_custom_target(beamlet_single_header DEPENDS ${header})
 
@@ -37,6 +38,6 @@ if(BEAMLET_SINGLE)
     "#define BEAMLET_IMPLEMENTATION\n#include <beamlet/beamlet.hpp>\n")
   add_library(beamlet_single_compiled STATIC ${BEAMLET_SINGLE_DIR}/implementation.cpp)
   set_target_properties(beamlet_single_compiled PROPERTIES CXX_EXTENSIONS OFF)
-  target_compile_definitions(beamlet_single_compiled PUBLIC BEAMLET_SIM)
+  target_compile_definitions(beamlet_single_compiled PUBLIC BEAMLET_SIM PRIVATE ${BEAMLET_BACKENDS})
   target_link_libraries(beamlet_single_compiled PUBLIC beamlet_single PRIVATE beamlet_own_flags)
 endif()

@@ -7,6 +7,8 @@
 #include <beamlet/base/error.hpp>
 #include <beamlet/base/log.hpp>
 #include <beamlet/base/result.hpp>
+#include <beamlet/compute/device.hpp>
+#include <beamlet/compute/ops.hpp>
 #include <beamlet/runtime/actor.hpp>
 #include <beamlet/runtime/array.hpp>
 #include <beamlet/runtime/buffer.hpp>

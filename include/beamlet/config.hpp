@@ -5,10 +5,19 @@
 //
 // BEAMLET_IMPLEMENTATION   macro, single header only: define it in exactly one .cpp
 // BEAMLET_INTERNALS        macro, single header only: shows the internal headers (tests)
+// BEAMLET_OPENCL, BEAMLET_VULKAN
+//                          macros, where the library is compiled: 0 leaves that backend out.
+//                          Without them it is in where its headers are (CL/cl.h, vulkan/vulkan.h)
 // BEAMLET_LOG              environment: from which level on messages reach the log sink:
 //                          trace debug info warning error off
+// BEAMLET_DEVICE           environment: which device computes: cpu, opencl, opencl:1, vulkan, or a
+//                          part of its name; without it the one that is expected to be done first
+// BEAMLET_ALLOW_SOFTWARE   environment: 1 lets drivers that compute on the processor be chosen
 // BEAMLET_RUNTIME_DIR      environment: the folder in which named boxes are found; without it
 //                          $XDG_RUNTIME_DIR/beamlet, else /tmp/beamlet-USER
+// VK_DRIVER_FILES, VK_ICD_FILENAMES
+//                          environment of Vulkan's own loader: where one is set, drivers that the
+//                          loader does not show are not looked for
 
 #include <beamlet/version.hpp>
 
@@ -63,4 +72,20 @@
 #define BEAMLET_NEON 1
 #else
 #define BEAMLET_NEON 0
+#endif
+
+// Backends that this compilation of the library has. Both load their drivers at run time.
+#ifndef BEAMLET_OPENCL
+#if __has_include(<CL/cl.h>) && __has_include(<CL/cl_icd.h>)
+#define BEAMLET_OPENCL 1
+#else
+#define BEAMLET_OPENCL 0
+#endif
+#endif
+#ifndef BEAMLET_VULKAN
+#if __has_include(<vulkan/vulkan.h>)
+#define BEAMLET_VULKAN 1
+#else
+#define BEAMLET_VULKAN 0
+#endif
 #endif

@@ -12,6 +12,7 @@
 #include "node/agent_thread.hpp"
 #include "node/box.hpp"
 #include "node/child.hpp"
+#include "node/device_probe.hpp"
 #include "ports/processes.hpp"
 #include "ports/threads.hpp"
 #include "ports/uv/uv_port.hpp"
@@ -21,6 +22,7 @@
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
+
 namespace detail {
 
 namespace {
@@ -192,6 +194,10 @@ std::optional<int> run_child(int argc, char** argv) {
   detail::agent_support_here.store(&detail::support_here, std::memory_order_release);
   auto role = node::child_role_of(argc, argv);
   if (!role.has_value()) return std::nullopt;
+  if (*role == node::child_role::probe) {
+    const auto probe = reinterpret_cast<std::uintptr_t>(&node::run_probe_child);
+    return probe != 0 ? node::run_probe_child() : 1;  // none in a program that starts no probes
+  }
   if (*role != node::child_role::worker) return node::run_box_child(*role);
   auto code = work();
   return code.has_value() ? *code : 1;

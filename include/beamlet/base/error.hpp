@@ -49,7 +49,8 @@ inline namespace BEAMLET_ABI {
   X(forked, 33, "this process is a fork of the one that started the runtime") \
   X(invalid_ref, 34, "the ref is empty")                                      \
   X(exhausted, 35, "a system resource is exhausted")                          \
-  X(connection_refused, 36, "connection refused")
+  X(connection_refused, 36, "connection refused")                             \
+  X(device_lost, 37, "the device is lost")
 
 enum class errc : std::uint16_t {
 #define BEAMLET_X(name, number, text) name = number,
