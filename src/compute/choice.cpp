@@ -18,17 +18,10 @@ bool is_same_letter(char a, char b) {
   return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
 }
 
-bool has_part(std::string_view name, std::string_view part) {
+bool has_part(std::string_view name, std::string_view part) noexcept {
   return std::search(name.begin(), name.end(), part.begin(), part.end(), is_same_letter) !=
          name.end();
 }
-
-bool is_wanted(const device_info& info, const std::string& wanted) {
-  if (wanted.empty() || wanted == "auto") return true;
-  return wanted == info.backend || wanted == info.id() || has_part(info.name, wanted);
-}
-
-bool is_named(const std::string& wanted) { return !wanted.empty() && wanted != "auto"; }
 
 bool is_same_device(const device_info& a, const device_info& b) {
   if (a.kind == device_kind::cpu || b.kind == device_kind::cpu) return false;
@@ -61,6 +54,13 @@ std::string time_text(double ns) {
 
 }  // namespace
 
+bool is_named(std::string_view wanted) noexcept { return !wanted.empty() && wanted != "auto"; }
+
+bool has_name(const device_info& info, std::string_view wanted) noexcept {
+  return !is_named(wanted) || wanted == info.backend || wanted == info.id() ||
+         has_part(info.name, wanted);
+}
+
 std::string profile_text(const device_profile& p) {
   if (p.launch_ns <= 0) return "not measured";
   const work_time &bytes = p.bytes.back(), &flops = p.flops.back();
@@ -89,12 +89,10 @@ void mark_twins(std::span<device_record> all) {
 result<device_choice> device_choice::make(std::vector<device_record> all,
                                           const choice_rules& rules) {
   device_choice made;
-  std::string list;
   bool some_wanted = false;
   for (const device_record& r : all) {
-    const bool wanted = is_wanted(r.info, rules.wanted);
+    const bool wanted = has_name(r.info, rules.wanted);
     some_wanted |= wanted;
-    list += (list.empty() ? "" : ", ") + r.info.id() + " (" + r.info.name + ")";
     std::string why;
     if (!wanted) why = "'" + rules.wanted + "' is wanted";
     else if (!r.fault.empty()) why = "not trusted: " + r.fault;
@@ -106,11 +104,27 @@ result<device_choice> device_choice::make(std::vector<device_record> all,
           "BEAMLET_ALLOW_SOFTWARE=1 allows";
     made.against_.push_back(std::move(why));
   }
-  if (!some_wanted)
-    return compute_error(errc::not_found, "there is no device '" + rules.wanted +
-                                              "'; there are: " + (list.empty() ? "none" : list));
   made.records_ = std::move(all);
+  if (!some_wanted) return made.no_such_device(rules.wanted);
   return made;
+}
+
+error device_choice::no_such_device(std::string_view wanted) const {
+  std::string list;
+  for (const device_record& r : records_)
+    list += (list.empty() ? "" : ", ") + r.info.id() + " (" + r.info.name + ")";
+  return compute_error(errc::not_found, "there is no device '" + std::string(wanted) +
+                                            "'; there are: " + (list.empty() ? "none" : list));
+}
+
+bool device_choice::may_choose(std::size_t device, std::string_view wanted) const noexcept {
+  if (!is_named(wanted)) return against_[device].empty();
+  return records_[device].fault.empty() && has_name(records_[device].info, wanted);
+}
+
+void device_choice::quarantine(std::size_t device, const std::string& why) {
+  records_[device].fault = why;
+  against_[device] = "not trusted: " + why;
 }
 
 double device_choice::expected_ns(const known_work* known, std::size_t device, const op_cost& cost,
@@ -121,13 +135,16 @@ double device_choice::expected_ns(const known_work* known, std::size_t device, c
 
 result<std::size_t> device_choice::choose(work_key key, const op_cost& cost,
                                           std::span<const transfers> to,
-                                          const std::vector<bool>& can) {
+                                          const std::vector<bool>& can, std::string_view wanted) {
+  if (std::none_of(records_.begin(), records_.end(),
+                   [&](const device_record& r) { return has_name(r.info, wanted); }))
+    return no_such_device(wanted);
   const auto found = known_.find(key);
   const known_work* known = found == known_.end() ? nullptr : &found->second;
   std::size_t best = records_.size();
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < records_.size(); ++i) {
-    if (!against_[i].empty() || !can[i]) continue;
+    if (!may_choose(i, wanted) || !can[i]) continue;
     const double ns = expected_ns(known, i, cost, to[i]);
     if (best == records_.size() || ns < least) best = i, least = ns;
   }
@@ -137,7 +154,7 @@ result<std::size_t> device_choice::choose(work_key key, const op_cost& cost,
   std::string why = "expected " + time_text(least);
   for (std::size_t i = 0; i < records_.size(); ++i) {
     const bool is_new = known == nullptr || known->ns[i] == 0;
-    if (!against_[i].empty() || !can[i] || !is_new || i == best) continue;
+    if (!may_choose(i, wanted) || !can[i] || !is_new || i == best) continue;
     if (expected_ns(known, i, cost, to[i]) > try_within * least) continue;
     // Not before the best itself has been tried: then there is something to compare with.
     if (known == nullptr || known->ns[best] == 0) continue;

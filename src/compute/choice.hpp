@@ -35,6 +35,11 @@ struct choice_rules {
   bool allow_software = false;  ///< also without being named
 };
 
+/// Whether that is a device's name, and not "auto" or nothing.
+bool is_named(std::string_view wanted) noexcept;
+/// Whether a device has the name that is wanted; all have none and "auto".
+bool has_name(const device_info& info, std::string_view wanted) noexcept;
+
 /// Names the twins: of two records of one device (one uuid, else one name and vendor) the one that
 /// multiplies matrices, or moves bytes, slower.
 void mark_twins(std::span<device_record> all);
@@ -61,13 +66,18 @@ class device_choice {
   ///
   /// Where a device was never tried for this work and its estimate is within try_within of the
   /// best, it is tried once: profiles are rough, and work tends to come again.
-  /// Errors: unsupported (no device can).
+  /// `wanted`: of the devices with this name only, which may be chosen if they are trusted.
+  /// Errors: unsupported (no device can), not_found (no device has the name).
   result<std::size_t> choose(work_key key, const op_cost& cost, std::span<const transfers> to,
-                             const std::vector<bool>& can);
+                             const std::vector<bool>& can, std::string_view wanted = {});
+  bool may_choose(std::size_t device, std::string_view wanted) const noexcept;
   static constexpr double try_within = 2;
 
   /// How long it took there, transfers included. The least of the last few counts.
   void learn(work_key key, std::size_t device, double ns);
+
+  /// From now on it is not trusted.
+  void quarantine(std::size_t device, const std::string& why);
 
   /// The devices, what was measured, and why each may or may not be chosen; then the last choice.
   std::string explain() const;
@@ -77,6 +87,7 @@ class device_choice {
   struct known_work {
     std::vector<double> ns;  // by device; 0: never tried
   };
+  error no_such_device(std::string_view wanted) const;
   double expected_ns(const known_work* known, std::size_t device, const op_cost& cost,
                      const transfers& to) const;
 

@@ -74,6 +74,7 @@ result<std::uint64_t> executor::submit() {
 
 result<void> executor::wait(std::uint64_t ticket, base::time_ns timeout_ns) {
   BEAMLET_TRY_VOID(queue_->wait(ticket, timeout_ns));
+  finished_ = std::max(finished_, ticket);
   std::size_t kept = 0;
   std::erase_if(scratch_, [&](scratch_buffer& one) {
     if (one.ticket > ticket) return false;

@@ -35,6 +35,8 @@ class executor {
   result<void> wait(std::uint64_t ticket, base::time_ns timeout_ns);
 
   device_queue& work() noexcept { return *queue_; }
+  /// The last ticket that was waited for.
+  std::uint64_t finished() const noexcept { return finished_; }
   std::size_t kernel_count() const noexcept { return kernels_.size(); }
 
   /// A kernel, compiled if it was not yet.
@@ -53,7 +55,7 @@ class executor {
   device* device_;
   std::vector<std::unique_ptr<kernel>> kernels_;
   std::vector<scratch_buffer> scratch_;
-  std::uint64_t submitted_ = 0;
+  std::uint64_t submitted_ = 0, finished_ = 0;
   std::unique_ptr<device_queue> queue_;  // ends first: it waits for what uses the others
 };
 

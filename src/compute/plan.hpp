@@ -92,7 +92,7 @@ class planner {
       : device_(&device), operands_(operands.begin(), operands.end()), inputs_(inputs) {}
 
   const device_info& device() const noexcept { return *device_; }
-  bool on_cpu() const noexcept { return device_->backend == "cpu"; }
+  bool on_cpu() const noexcept { return device_->kind == device_kind::cpu; }
   std::size_t input_count() const noexcept { return inputs_; }
   const operand& input(std::size_t i) const noexcept { return operands_[i]; }
   const operand& output(std::size_t i) const noexcept { return operands_[inputs_ + i]; }

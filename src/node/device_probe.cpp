@@ -15,6 +15,38 @@ namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace node {
 
+/// A search_stop's way to the probe that runs now.
+class probe_watch {
+ public:
+  probe_watch(search_stop* stop, ports::process* probe) : stop_(stop) {
+    if (stop_ == nullptr) return;
+    std::lock_guard hold(stop_->lock_);
+    stop_->probe_ = probe;
+    if (stop_->stopped_) probe->kill();
+  }
+  probe_watch(const probe_watch&) = delete;
+  probe_watch& operator=(const probe_watch&) = delete;
+  ~probe_watch() {
+    if (stop_ == nullptr) return;
+    std::lock_guard hold(stop_->lock_);
+    stop_->probe_ = nullptr;
+  }
+  static bool is_stopped(search_stop* stop) {
+    if (stop == nullptr) return false;
+    std::lock_guard hold(stop->lock_);
+    return stop->stopped_;
+  }
+
+ private:
+  search_stop* stop_;
+};
+
+void search_stop::stop() {
+  std::lock_guard hold(lock_);
+  stopped_ = true;
+  if (probe_ != nullptr) probe_->kill();
+}
+
 namespace {
 
 constexpr base::time_ns order_wait_ns = 10'000'000'000;
@@ -70,10 +102,15 @@ result<std::optional<std::string>> probe_once(const device_search& how,
   ports::spawn_options options;
   options.detached = true;  // what drivers print is nobody's
   BEAMLET_TRY(auto child, spawn_child(child_role::probe, how.program, std::move(options)));
+  const auto receive = [&](base::time_ns limit_ns) {
+    probe_watch watch(how.stop, &child.process);
+    return receive_frame(child.socket, limit_ns);
+  };
   BEAMLET_TRY_VOID(send_whole(child.socket, order));
   for (bool listed = false;; listed = true) {
     const base::time_ns limit_ns = listed ? how.test_ns_max : how.list_ns_max;
-    auto bytes = receive_frame(child.socket, limit_ns);
+    auto bytes = receive(limit_ns);
+    if (probe_watch::is_stopped(how.stop)) return errc::cancelled;
     if (!bytes.has_value()) return std::optional(how_it_ended(bytes.error(), child, limit_ns));
     auto told = decode_from<compute::probe_report>(*bytes);
     if (!told.has_value()) return std::optional<std::string>("its probe told nonsense");

@@ -4,15 +4,30 @@
 // Devices, found out about in a process of its own for each backend: a driver that crashes or hangs
 // while it is asked ends that process, and costs only its device.
 
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "compute/choice.hpp"
 #include "compute/probe.hpp"
+#include "ports/processes.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
 namespace node {
+
+/// For who wants a search to end early.   Thread: any.
+class search_stop {
+ public:
+  /// The search returns errc::cancelled soon: its probe is killed, and no other is started.
+  void stop();
+
+ private:
+  friend class probe_watch;
+  std::mutex lock_;
+  bool stopped_ = false;
+  ports::process* probe_ = nullptr;
+};
 
 struct device_search {
   std::string program = {};  ///< argv[0] of the probes
@@ -22,6 +37,7 @@ struct device_search {
   std::uint32_t threads = 1;
   base::time_ns list_ns_max = 15'000'000'000;  ///< for a backend to list its devices
   base::time_ns test_ns_max = 90'000'000'000;  ///< for one device, whose driver compiles kernels
+  search_stop* stop = nullptr;
 };
 
 struct backend_fault {
@@ -43,7 +59,7 @@ std::string device_cache_folder();
 ///
 /// Thread: any.   Blocks: until all is known: seconds, or a millisecond where it was kept.
 /// Errors: unsupported (main does not begin with run_child: there is no process to be had, and the
-/// drivers were not touched), exhausted.
+/// drivers were not touched), exhausted, cancelled (`stop`).
 result<found_devices> find_devices(const device_search& how);
 
 /// What main becomes in such a process. Weak, because it brings drivers and kernels: a program that

@@ -216,6 +216,9 @@ void agent_engine::on_pressure(std::uint64_t bytes) {
     });
   }
   for (const sched::held_bytes& each : unpinned) each.drop(each.keeper);
+  auto& core = *static_cast<runtime_core*>(home_->facade);
+  std::lock_guard hold(core.devices_lock);
+  if (core.devices != nullptr) core.devices->on_pressure();
 }
 
 void agent_engine::forget(sched::outside* record) { forget_record(record); }

@@ -36,6 +36,14 @@ void collect_runs(runtime_core& core) {
   if (support != nullptr && core.agent != nullptr) support->collect(*core.agent);
 }
 
+memory_source& memory_of_results(runtime_core& core) {
+  const agent_support* support = agent_support_here.load(std::memory_order_acquire);
+  const bool has_agent = core.home->outside.load(std::memory_order_acquire) != nullptr;
+  if (support == nullptr || !has_agent) return heap_memory();
+  std::lock_guard hold(core.agent_lock);
+  return core.agent != nullptr ? support->memory(*core.agent) : heap_memory();
+}
+
 result<std::vector<std::string>> environment_of(const runtime_env& env) {
   std::vector<std::string> all;
   for (auto& [name, value] : env.env_vars) {

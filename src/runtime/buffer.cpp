@@ -81,6 +81,11 @@ const sched::held_bytes* detail::memory_of(const buffer& whole) noexcept {
   return &memory->held;
 }
 
+bool detail::is_last_holder(const buffer& one) noexcept {
+  const counted_memory* memory = one.part_.memory;
+  return memory == nullptr || memory->references.load(std::memory_order_acquire) == 1;
+}
+
 result<buffer_builder> buffer_builder::make(std::size_t bytes, memory_source& source) {
   std::unique_ptr<detail::counted_memory> memory(new (std::nothrow) detail::counted_memory);
   if (memory == nullptr) return error(errc::no_memory, error_layer::runtime);

@@ -199,6 +199,11 @@ void runtime_handle::kill_core(sched::actor_core* a) const noexcept {
 
 namespace detail {
 
+runtime_core::~runtime_core() {
+  if (devices != nullptr) home->stop({});
+  devices = nullptr;
+}
+
 std::uint64_t deadline_of(sched::context& here, std::chrono::nanoseconds timeout) {
   if (timeout == no_timeout) return sched::forever;
   return base::deadline_after(sched::now_ns(here), timeout);

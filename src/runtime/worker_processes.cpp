@@ -139,8 +139,9 @@ result<void> start_agent_if_none(sched::scheduler& home) {
   return start_agent(core);
 }
 
-constexpr agent_support support_here{start_agent_if_none, attach_to_named_box,
-                                     [](agent_engine& agent) { agent.collect_runs(); }};
+constexpr agent_support support_here{
+    start_agent_if_none, attach_to_named_box, [](agent_engine& agent) { agent.collect_runs(); },
+    [](agent_engine& agent) -> memory_source& { return agent.memory(); }};
 
 }  // namespace
 

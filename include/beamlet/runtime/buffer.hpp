@@ -86,6 +86,8 @@ struct memory_part {
 /// For who publishes memory of its own source in place: the block behind `whole`. Null when the
 /// buffer is not all that was frozen of it: then others may read what lies behind the buffer.
 const sched::held_bytes* memory_of(const buffer& whole) noexcept;
+/// Whether no other buffer shares its memory now.
+bool is_last_holder(const buffer& one) noexcept;
 }  // namespace detail
 
 /// Immutable bytes, counted: copies and slices share them.
@@ -118,6 +120,7 @@ class buffer {
  private:
   friend class buffer_builder;
   friend const sched::held_bytes* detail::memory_of(const buffer& whole) noexcept;
+  friend bool detail::is_last_holder(const buffer& one) noexcept;
   buffer(detail::counted_memory* taken, const std::byte* data, std::size_t size) noexcept
       : part_(taken, data, size) {}
 

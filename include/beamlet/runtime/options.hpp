@@ -104,11 +104,22 @@ struct runtime_options {
   std::string box = {};
   /// An agent that this program starts ends when nothing was attached for so long.
   std::chrono::nanoseconds box_idle = std::chrono::seconds(30);
+  /// Which devices work is for: "auto" or empty, a backend ("opencl"), a device ("opencl:1"), a
+  /// part of a device's name; the environment's BEAMLET_DEVICE wins.
+  std::string device = {};
+  /// Also drivers that compute on the processor (PoCL, llvmpipe) without being named;
+  /// BEAMLET_ALLOW_SOFTWARE=1 in the environment does the same.
+  bool allow_software_devices = false;
+  /// What was found out about devices, and what drivers made of kernels, is kept there. Empty:
+  /// $XDG_CACHE_HOME/beamlet, else $HOME/.cache/beamlet.
+  std::string device_cache_folder = {};
   /// Test only: a simulated world (`ports::sim_port*`) and its number of workers.
   void* simulated_port = nullptr;
   unsigned simulated_workers = 1;
   /// Test only: an engine that cells leave through.
   void* engine = nullptr;
+  /// Test only: devices in the place of those that there are (`std::vector<given_device>*`).
+  void* given_devices = nullptr;
 };
 
 /// `.options({...})` of a task.

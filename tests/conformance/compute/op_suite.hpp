@@ -100,15 +100,15 @@ inline bool run_op(executor& on, const op_case& one, std::vector<host_tensor>& o
   return true;
 }
 
-/// Where all is slow, under a sanitizer or an emulator, large tensors show nothing more; nor do they
-/// where a driver is run in one more way, which BEAMLET_TEST_SMALL_TENSORS says.
+/// Where all is slow, under a sanitizer or an emulator, large tensors show nothing more; nor where
+/// a driver is run in one more way, which BEAMLET_TEST_SMALL_TENSORS says.
 inline bool is_left_to_plain_run(const op_case& one) {
   constexpr std::int64_t elements_max = 5000;
   static const bool only_small =
       BEAMLET_TEST_SEEDS < 100 || std::getenv("BEAMLET_TEST_SMALL_TENSORS") != nullptr;
-  return only_small &&
-         std::any_of(one.inputs.begin(), one.inputs.end(),
-                     [](const host_tensor& t) { return t.elements() > elements_max; });
+  return only_small && std::any_of(one.inputs.begin(), one.inputs.end(), [](const host_tensor& t) {
+           return t.elements() > elements_max;
+         });
 }
 
 /// `reference(op, inputs)` fills tensors of the types that outputs_of() says.

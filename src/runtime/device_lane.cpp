@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/device_lane.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "beamlet/sched/core.hpp"
+#include "sched/timeline.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace detail {
+
+namespace {
+
+error lane_error(errc code, std::string what) {
+  return error(code, error_layer::runtime, {std::move(what), "", "", ""});
+}
+
+/// After these the device is not to be used any more.
+bool is_fault(const error& why) {
+  return why.code() == errc::device_lost || why.code() == errc::timeout;
+}
+
+}  // namespace
+
+device_event::device_event(sched::scheduler& home) {
+  if (auto* x = plain_cell<void>::make(&home)) cell_ = ref_access::adopt<void>(x);
+}
+
+void device_event::set() noexcept {
+  if (!cell_ || is_set_.exchange(true, std::memory_order_acq_rel)) return;
+  auto* x = ref_access::cell(cell_);
+  new (x->place()) sched::unit{};
+  sched::seal(*x, sched::cell::value);
+}
+
+result<std::unique_ptr<device_lane>> device_lane::make(surroundings around) {
+  std::unique_ptr<device_lane> made(new device_lane(std::move(around)));
+  ports::thread_options options;
+  const std::string name = "beamlet-" + made->around_.id;
+  options.name = name.c_str();
+  BEAMLET_TRY(made->thread_,
+              ports::thread::start(
+                  options, [](void* lane) { static_cast<device_lane*>(lane)->run(); }, made.get()));
+  return made;
+}
+
+device_lane::~device_lane() {
+  {
+    std::lock_guard hold(lock_);
+    ending_ = true;
+  }
+  news_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void device_lane::submit(std::shared_ptr<lane_job> job) {
+  {
+    std::lock_guard hold(lock_);
+    waiting_.push_back(std::move(job));
+  }
+  news_.notify_all();
+}
+
+void device_lane::unpin() {
+  {
+    std::lock_guard hold(lock_);
+    unpins_ = true;
+  }
+  news_.notify_all();
+}
+
+lane_figures device_lane::figures() const {
+  std::lock_guard hold(lock_);
+  return figures_;
+}
+
+std::uint64_t device_lane::missing_bytes(const tensor& input) const {
+  return is_open() ? memory_->missing_bytes(input) : input.memory().size();
+}
+
+// -- the lane's thread
+
+void device_lane::run() {
+  here_ = sched::find_context(*around_.home);  // its place among the threads that wake tasks
+  auto opened = here_ != nullptr
+                    ? around_.open()
+                    : result<std::unique_ptr<compute::device>>(lane_error(errc::no_memory, ""));
+  if (opened.has_value()) {
+    device_ = *std::move(opened);
+    auto made = compute::executor::make(*device_);
+    if (made.has_value()) executor_ = *std::move(made);
+    else fail_all(made.error());
+  } else {
+    fail_all(opened.error());
+  }
+  if (executor_ != nullptr) {
+    memory_ = std::make_unique<device_memory>(*executor_, around_.results());
+    open_.store(true, std::memory_order_release);
+  }
+  serve();
+  open_.store(false, std::memory_order_release);
+  in_flight_.clear();
+}
+
+void device_lane::serve() {
+  for (;;) {
+    if (auto job = next_job(in_flight_.empty())) begin(std::move(job));
+    else if (!in_flight_.empty()) finish_oldest();
+    else break;  // it ends
+    note_figures();
+  }
+}
+
+std::shared_ptr<lane_job> device_lane::next_job(bool may_wait) {
+  std::unique_lock hold(lock_);
+  for (;;) {
+    if (std::exchange(unpins_, false) && memory_ != nullptr) {
+      hold.unlock();
+      memory_->evict(executor_->finished(), true);
+      note_figures();
+      hold.lock();
+    }
+    if (ending_) {
+      auto left = std::exchange(waiting_, {});
+      hold.unlock();
+      for (auto& job : left) end(*job, lane_error(errc::stopped, "the runtime ends"));
+      return nullptr;
+    }
+    if (!waiting_.empty() && in_flight_.size() < in_flight_max) {
+      auto job = std::move(waiting_.front());
+      waiting_.pop_front();
+      return job;
+    }
+    if (!may_wait) return nullptr;
+    news_.wait(hold);
+  }
+}
+
+void device_lane::begin(std::shared_ptr<lane_job> job) {
+  if (job->cancelled.load(std::memory_order_acquire))
+    return end(*job, lane_error(errc::cancelled, "cancelled before the device began"));
+  if (!fault_.empty())
+    return end(*job,
+               lane_error(errc::device_lost, around_.id + " is not used any more: " + fault_));
+  const std::size_t kernels = executor_->kernel_count();
+  auto recorded = record(*job);
+  if (recorded.has_value()) {
+    auto ticket = executor_->submit();
+    if (ticket.has_value()) job->ticket = *ticket;
+    else recorded = ticket.error();
+  }
+  if (!recorded.has_value()) return refuse(std::move(job), recorded.error());
+  job->compiled = executor_->kernel_count() != kernels;
+  job->since_ns = sched::now_ns(*here_);
+  for (auto& one : job->reads) one.in->last_ticket = job->ticket;
+  for (auto& one : job->writes) one.made.in->last_ticket = job->ticket;
+  in_flight_.push_back(std::move(job));
+}
+
+/// A part of it may have been recorded, and needs its memory until it has run.
+void device_lane::refuse(std::shared_ptr<lane_job> job, error why) {
+  if (!is_fault(why)) {
+    auto ticket = executor_->submit();
+    auto waited = ticket.has_value() ? wait_for(*ticket, job->timeout_ns) : ticket.error();
+    if (!waited.has_value()) why = waited.error();
+  }
+  if (is_fault(why)) return fail_all(why, std::move(job));
+  end(*job, why);
+}
+
+result<std::vector<operand_memory>> device_lane::bring_inputs(lane_job& job) {
+  std::vector<operand_memory> made;
+  const bool from_first = begins_at_first(*job.what);
+  for (lane_input& one : job.inputs) {
+    if (one.maker != nullptr) {
+      lane_job& maker = *one.maker;
+      if (one.index < maker.writes.size()) {  // it is still at work
+        made.push_back(maker.writes[one.index].made);
+        continue;
+      }
+      if (!maker.made.has_value())
+        return lane_error(errc::device_lost, "what it needs could not be made");
+      one.value = (*maker.made)[one.index];
+      one.maker = nullptr;
+    }
+    BEAMLET_TRY(auto brought, memory_->bring(one.value, from_first, job.timeout_ns));
+    made.push_back(std::move(brought));
+  }
+  return made;
+}
+
+result<void> device_lane::record(lane_job& job) {
+  BEAMLET_TRY(job.reads, bring_inputs(job));
+  std::vector<compute::operand> in, out;
+  std::vector<compute::device_buffer*> memory;
+  for (const operand_memory& one : job.reads) {
+    in.push_back(one.what);
+    memory.push_back(one.in->memory.get());
+  }
+  for (const compute::tensor_type& type : job.outputs) {
+    BEAMLET_TRY(auto room, memory_->make_room(type));
+    out.push_back(room.made.what);
+    memory.push_back(room.made.in->memory.get());
+    job.writes.push_back(std::move(room));
+  }
+  BEAMLET_TRY(auto plan, plan_for(*job.what, device_->info(), in, out));
+  BEAMLET_TRY_VOID(executor_->record(plan, memory));
+  for (auto& one : job.writes) BEAMLET_TRY_VOID(memory_->record_copy_back(one.made));
+  return {};
+}
+
+result<void> device_lane::wait_for(std::uint64_t ticket, std::uint64_t timeout_ns) {
+  if (ticket <= waited_) return {};
+  BEAMLET_TRY_VOID(executor_->wait(ticket, timeout_ns));
+  waited_ = ticket;
+  return {};
+}
+
+void device_lane::finish_oldest() {
+  auto job = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  auto outcome = collect(*job);
+  if (outcome.has_value()) {
+    end(*job, std::move(outcome));
+    memory_->evict(waited_, false);
+    return;
+  }
+  if (is_fault(outcome.error())) return fail_all(outcome.error(), std::move(job));
+  end(*job, outcome.error());
+}
+
+result<std::vector<tensor>> device_lane::collect(lane_job& job) {
+  BEAMLET_TRY_VOID(wait_for(job.ticket, job.timeout_ns));
+  const std::uint64_t now = sched::now_ns(*here_);
+  const std::uint64_t began = std::max(job.since_ns, last_end_ns_);
+  last_end_ns_ = now;
+  if (!job.compiled) job.busy_ns = std::max<std::uint64_t>(now - began, 1);
+  if (here_->timeline != nullptr)
+    here_->timeline->add(
+        {began, now - began, sched::named_function(*here_, around_.id + " " + job.name)});
+  std::vector<tensor> made;
+  for (std::size_t i = 0; i < job.outputs.size(); ++i) {
+    // Not while something later reads it there.
+    BEAMLET_TRY_VOID(wait_for(job.writes[i].made.in->last_ticket, job.timeout_ns));
+    BEAMLET_TRY(tensor value,
+                memory_->take(std::move(job.writes[i]), job.outputs[i], job.timeout_ns));
+    made.push_back(std::move(value));
+  }
+  return made;
+}
+
+void device_lane::end(lane_job& job, result<std::vector<tensor>> outcome) {
+  const bool is_made = outcome.has_value();
+  job.made = std::move(outcome);
+  job.reads.clear();
+  job.writes.clear();
+  for (lane_input& one : job.inputs) one.maker = nullptr;
+  {
+    std::lock_guard hold(lock_);
+    ++(is_made ? figures_.tasks : figures_.failures);
+    figures_.busy_ns += job.busy_ns;
+  }
+  job.done.set();
+}
+
+void device_lane::fail_all(const error& why, std::shared_ptr<lane_job> first) {
+  fault_ = why.describe();
+  around_.on_fault(why);
+  auto failed = std::exchange(in_flight_, {});
+  if (first != nullptr) failed.push_front(std::move(first));
+  for (auto& job : failed) {
+    abandoned_.push_back({std::move(job->reads), std::move(job->writes)});
+    end(*job, why);
+  }
+}
+
+void device_lane::note_figures() {
+  std::lock_guard hold(lock_);
+  figures_.is_open = is_open();
+  if (memory_ != nullptr) figures_.memory = memory_->figures();
+}
+
+}  // namespace detail
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet

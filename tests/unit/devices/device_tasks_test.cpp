@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tasks for devices: where they run, in which order, and what they leave where.
+#include "switched_device.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/unit/ports/scratch_folder.hpp"
+
+namespace device_tasks_tests {
+using namespace device_tests;
+
+TEST_CASE("a device task computes on the processor where there is nothing else") {
+  test_devices none(0);
+  auto rt = runtime::start(none.options()).value();
+  auto sum = rt.device_task(ops::elementwise{{{ops::function::add, 1}}})
+                 .remote(filled({4}, 1), rt.put(filled({4}, 10)));
+  CHECK(values_of(rt.get(sum)) == std::vector<float>{11, 13, 15, 17});
+  auto report = rt.devices();
+  REQUIRE(report.has_value());
+  CHECK(status_of(*report, "cpu:0").tasks == 1);
+}
+
+TEST_CASE("large work is shared by the workers and comes out the same") {
+  test_devices none(0);
+  auto options = none.options();
+  options.workers = 4;
+  auto rt = runtime::start(options).value();
+  const tensor a = filled({300, 200}, -30000), b = filled({200, 100}, 0.5f);
+  auto many = rt.device_task(ops::matmul{}).remote(a, b);
+  options.workers = 0;
+  auto alone = runtime::start(options).value();
+  auto one = alone.device_task(ops::matmul{}).remote(a, b);
+  CHECK(values_of(rt.get(many)) == values_of(alone.get(one)));
+}
+
+TEST_CASE("a device that is wanted by name does the work") {
+  test_devices two(2);
+  auto rt = runtime::start(two.options()).value();
+  auto first = rt.device_task(scaled(2, 1)).options({.device = "test:0"}).remote(filled({3}, 1));
+  auto second = rt.device_task(scaled(2, 1)).options({.device = "test:1"}).remote(first);
+  CHECK(values_of(rt.get(second)) == std::vector<float>{7, 11, 15});
+  auto report = rt.devices().value();
+  CHECK(status_of(report, "test:0").tasks == 1);
+  CHECK(status_of(report, "test:1").tasks == 1);
+  CHECK(status_of(report, "cpu:0").tasks == 0);
+}
+
+TEST_CASE("a name that no device has is an error that lists those there are") {
+  test_devices one(1);
+  auto rt = runtime::start(one.options()).value();
+  auto got =
+      rt.get(rt.device_task(scaled(1, 0)).options({.device = "rocm"}).remote(filled({1}, 0)));
+  REQUIRE(!got.has_value());
+  CHECK(got.error().code() == errc::not_found);
+  CHECK(got.error().describe().find("test:0") != std::string::npos);
+}
+
+TEST_CASE("a device that the options name, and that is not there, fails every device task") {
+  test_devices one(1);
+  auto options = one.options();
+  options.device = "vulkan";
+  auto rt = runtime::start(options).value();
+  auto got = rt.get(rt.device_task(scaled(1, 0)).remote(filled({1}, 0)));
+  REQUIRE(!got.has_value());
+  CHECK(got.error().code() == errc::not_found);
+  CHECK(rt.devices().value().explanation.find("vulkan") != std::string::npos);
+}
+
+TEST_CASE("shapes that do not fit are told by the op") {
+  test_devices none(0);
+  auto rt = runtime::start(none.options()).value();
+  auto got = rt.get(rt.device_task(ops::matmul{}).remote(filled({2, 3}, 0), filled({4, 2}, 0)));
+  REQUIRE(!got.has_value());
+  CHECK(got.error().code() == errc::invalid_argument);
+  CHECK(got.error().describe().find("matmul") != std::string::npos);
+}
+
+TEST_CASE("an input that failed fails the task with its error") {
+  test_devices none(0);
+  auto rt = runtime::start(none.options()).value();
+  auto bad = rt.device_task(ops::matmul{}).remote(filled({2}, 0), filled({3, 1}, 0));
+  auto got = rt.get(rt.device_task(scaled(1, 0)).remote(bad));
+  REQUIRE(!got.has_value());
+  CHECK(got.error().describe().find("matmul") != std::string::npos);
+  CHECK(!rt.get(rt.device_task(scaled(1, 0)).remote(ref<tensor>())).has_value());
+}
+
+TEST_CASE("tasks of one device are queued behind one another without waiting for the program") {
+  test_devices one(1);
+  auto rt = runtime::start(one.options()).value();
+  switches& device = *one.how[0];
+  device.close();
+  auto other = rt.device_task(scaled(1, 0)).options({.device = "test"}).remote(filled({2}, 0));
+  REQUIRE(device.logs("sw"));  // the device is at work, and its lane waits for it
+  ref<tensor> x = rt.put(filled({2}, 0));
+  for (int i = 0; i < 4; ++i)
+    x = rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(x);
+  // Each task knows that the one before it is in the queue, and goes there, too.
+  auto last = rt.device_task(scaled(2, 0)).options({.device = "test"}).remote(x);
+  while (rt.stats().suspended < 6) std::this_thread::yield();
+  device.open();
+  CHECK(values_of(rt.get(last)) == std::vector<float>{8, 10});
+  CHECK(values_of(rt.get(x)) == std::vector<float>{4, 5});
+  CHECK(device.log().substr(0, 8) == "swsssssw");  // five in a row, then the first wait
+  CHECK(rt.get(other).has_value());
+}
+
+TEST_CASE("large objects are used in place, small ones copied, and both stay on the device") {
+  test_devices one(1);
+  auto rt = runtime::start(one.options()).value();
+  const auto run = [&](const ref<tensor>& x) {
+    auto got = rt.get(rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(x));
+    REQUIRE(got.has_value());
+  };
+  auto large = rt.put(filled({1 << 16}, 0)), small = rt.put(filled({8}, 0));
+  run(large);
+  auto is = status_of(rt.devices().value(), "test:0");
+  CHECK(is.copied_bytes == 0);
+  CHECK(is.imported_bytes == 2 * (sizeof(float) << 16));  // the input and the result
+  run(small);
+  is = status_of(rt.devices().value(), "test:0");
+  CHECK(is.copied_bytes == 2 * 8 * sizeof(float));
+  const int allocated = one.how[0]->allocated, imported = one.how[0]->imported;
+  run(large);
+  run(small);
+  CHECK(one.how[0]->allocated == allocated + 1);  // the small result
+  CHECK(one.how[0]->imported == imported + 1);    // the large one
+}
+
+TEST_CASE("a device with memory of its own gets copies, and gives copies back") {
+  test_devices one(1, false);
+  auto rt = runtime::start(one.options()).value();
+  auto x = rt.put(filled({1 << 15}, 0));
+  auto y = rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(x);
+  auto z = rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(y);
+  CHECK(values_of(rt.get(z))[100] == 102);
+  auto is = status_of(rt.devices().value(), "test:0");
+  CHECK(is.imported_bytes == 0);
+  CHECK(is.copied_bytes >= 3 * (sizeof(float) << 15));
+}
+
+TEST_CASE("what nobody holds any more goes from the device, and the rest when room is short") {
+  test_devices one(1);
+  auto rt = runtime::start(one.options()).value();
+  auto x = rt.put(filled({1 << 16}, 0));
+  const auto run = [&] {
+    REQUIRE(rt.get(rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(x)).has_value());
+  };
+  const auto resident = [&] { return status_of(rt.devices().value(), "test:0").resident_bytes; };
+  for (int i = 0; i < 20; ++i) run();
+  // The input, and results that nobody has let go of yet: it looks when it finishes the next.
+  for (int i = 0; i < 100 && resident() > 3 * (sizeof(float) << 16); ++i) run();
+  CHECK(resident() <= 3 * (sizeof(float) << 16));
+  CHECK(resident() >= sizeof(float) << 16);
+  auto service =
+      detail::device_service::of(*static_cast<detail::runtime_core*>(rt.scheduler().facade));
+  service->on_pressure();
+  while (resident() != 0) std::this_thread::yield();
+  run();
+}
+
+TEST_CASE("strided tensors and views are inputs like others") {
+  test_devices one(1);
+  auto rt = runtime::start(one.options()).value();
+  const tensor all = filled({40, 50}, 0);
+  for (const char* where : {"cpu", "test"}) {
+    auto t = rt.device_task(ops::copy{})
+                 .options({.device = where})
+                 .remote(*all.slice(1, 10, 5, 2)->permuted({1, 0}));
+    auto got = values_of(rt.get(t));
+    REQUIRE(got.size() == 200);
+    CHECK(got[0] == 10);
+    CHECK(got[1] == 60);
+    CHECK(got[40] == 12);
+  }
+}
+
+TEST_CASE("the timeline shows what a device did") {
+  test_devices one(1);
+  auto options = one.options();
+  options.timeline_events = 1000;
+  auto rt = runtime::start(options).value();
+  auto y = rt.device_task(scaled(1, 1))
+               .options({.name = "brighten", .device = "test"})
+               .remote(filled({8}, 0));
+  REQUIRE(rt.get(y).has_value());
+  scratch_folder folder;
+  const std::string path = folder.path() + "/timeline.json";
+  REQUIRE(rt.write_timeline(path).has_value());
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  CHECK(text.str().find("\"test:0 brighten\"") != std::string::npos);
+}
+
+TEST_CASE("there is a gpu of the resource for each device that is none of the processor's") {
+  test_devices one(1);
+  one.given[0].record.info.kind = compute::device_kind::discrete;
+  auto rt = runtime::start(one.options()).value();
+  REQUIRE(rt.devices().has_value());
+  auto free = rt.task([] { return 1; }).options({.num_gpus = 1}).remote();
+  CHECK(rt.get(free).value() == 1);
+  auto too_many = rt.task([] { return 1; }).options({.num_gpus = 2}).remote();
+  CHECK(rt.get(too_many).error().code() == errc::infeasible);
+}
+
+TEST_CASE("a task of several results gives a ref for each") {
+  test_devices none(0);
+  auto rt = runtime::start(none.options()).value();
+  auto one = rt.device_task(scaled(3, 0)).remote_all(1, filled({2}, 1));
+  REQUIRE(one.size() == 1);
+  CHECK(values_of(rt.get(one[0])) == std::vector<float>{3, 6});
+  auto two = rt.device_task(scaled(3, 0)).remote_all(2, filled({2}, 1));
+  auto got = rt.get(two[1]);
+  REQUIRE(!got.has_value());
+  CHECK(got.error().code() == errc::invalid_argument);
+}
+
+}  // namespace device_tasks_tests

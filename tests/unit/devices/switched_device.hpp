@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The processor as a device with a driver that fails on request, and that tells what it was asked.
+
+#include <doctest/doctest.h>
+
+#include <beamlet/beamlet.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "compute/cpu/cpu_device.hpp"
+#include "runtime/device_service.hpp"
+
+namespace device_tests {
+using namespace beamlet;
+using namespace std::chrono_literals;
+
+/// What one device is to do wrong, and what it did.
+struct switches {
+  std::atomic<bool> opens{true}, allocates{true}, imports{true}, submits{true}, waits{true},
+      is_lost{false};
+  std::atomic<int> opened{0}, allocated{0}, imported{0}, submitted{0}, waited{0};
+
+  /// While it is closed the device does not finish.
+  void close() { set_open(false); }
+  void open() { set_open(true); }
+  bool pass(std::uint64_t timeout_ns) {
+    std::unique_lock hold(lock_);
+    const auto limit = std::min<std::uint64_t>(timeout_ns, 60'000'000'000);
+    return changed_.wait_for(hold, std::chrono::nanoseconds(limit), [&] { return open_; });
+  }
+  void note(const std::string& what) {
+    std::lock_guard hold(lock_);
+    log_ += what;
+    changed_.notify_all();
+  }
+  std::string log() const {
+    std::lock_guard hold(lock_);
+    return log_;
+  }
+  bool logs(const std::string& text) {
+    std::unique_lock hold(lock_);
+    return changed_.wait_for(hold, 60s, [&] { return log_.find(text) != log_.npos; });
+  }
+
+ private:
+  void set_open(bool is) {
+    std::lock_guard hold(lock_);
+    open_ = is;
+    changed_.notify_all();
+  }
+  mutable std::mutex lock_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  std::string log_;
+};
+
+inline error broken(errc code) {
+  return error(code, error_layer::compute, {"the test's device was told to fail", "", "", ""});
+}
+
+class switched_queue final : public compute::device_queue {
+ public:
+  switched_queue(std::unique_ptr<compute::device_queue> real, std::shared_ptr<switches> s)
+      : real_(std::move(real)), how_(std::move(s)) {}
+  result<void> launch(const compute::kernel& what, const compute::kernel_launch& how) override {
+    if (how_->is_lost) return broken(errc::device_lost);
+    return real_->launch(what, how);
+  }
+  result<void> copy(const compute::binding& from, const compute::binding& to) override {
+    return real_->copy(from, to);
+  }
+  result<std::uint64_t> submit() override {
+    if (!how_->submits) return broken(errc::device_lost);
+    ++how_->submitted;
+    how_->note("s");
+    return real_->submit();
+  }
+  result<void> wait(std::uint64_t ticket, base::time_ns timeout_ns) override {
+    how_->note("w");
+    if (!how_->pass(timeout_ns)) return broken(errc::timeout);
+    if (!how_->waits || how_->is_lost) return broken(errc::device_lost);
+    ++how_->waited;
+    return real_->wait(ticket, timeout_ns);
+  }
+
+ private:
+  std::unique_ptr<compute::device_queue> real_;
+  std::shared_ptr<switches> how_;
+};
+
+class switched_device final : public compute::device {
+ public:
+  switched_device(compute::device_info info, std::shared_ptr<switches> s)
+      : real_(compute::make_cpu_device(compute::best_isa(), {})),
+        info_(std::move(info)),
+        how_(std::move(s)) {}
+  const compute::device_info& info() const noexcept override { return info_; }
+  result<void> open() override {
+    ++how_->opened;
+    if (!how_->opens) return broken(errc::device_lost);
+    return real_->open();
+  }
+  result<std::unique_ptr<compute::device_buffer>> allocate(std::uint64_t bytes,
+                                                           compute::memory_place place) override {
+    if (!how_->allocates) return broken(errc::no_memory);
+    ++how_->allocated;
+    return real_->allocate(bytes, place);
+  }
+  result<std::unique_ptr<compute::device_buffer>> import(std::span<std::byte> memory,
+                                                         compute::memory_access access) override {
+    if (!how_->imports) return broken(errc::unsupported);
+    ++how_->imported;
+    return real_->import(memory, access);
+  }
+  result<std::unique_ptr<compute::kernel>> compile(
+      const compute::kernel_source& source, const compute::kernel_constants& constants) override {
+    return real_->compile(source, constants);
+  }
+  result<std::unique_ptr<compute::device_queue>> make_queue() override {
+    BEAMLET_TRY(auto queue, real_->make_queue());
+    return std::unique_ptr<compute::device_queue>(new switched_queue(std::move(queue), how_));
+  }
+
+ private:
+  std::unique_ptr<compute::device> real_;
+  compute::device_info info_;
+  std::shared_ptr<switches> how_;
+};
+
+/// Devices "test:0", ... for runtime_options::given_devices. `is_unified`: as on a phone; else they
+/// have memory of their own.
+struct test_devices {
+  std::vector<detail::given_device> given;
+  std::vector<std::shared_ptr<switches>> how;
+
+  explicit test_devices(std::size_t count, bool is_unified = true) {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto s = std::make_shared<switches>();
+      compute::device_info info = compute::make_cpu_device(compute::best_isa(), {})->info();
+      info.backend = "test";
+      info.index = static_cast<std::uint32_t>(i);
+      info.name = "a device of the test's";
+      info.features.unified_memory = is_unified;
+      info.limits.import_alignment = is_unified ? 4096 : 0;
+      compute::device_record record;
+      record.info = info;
+      given.push_back({record, [info, s]() -> result<std::unique_ptr<compute::device>> {
+                         auto made = std::make_unique<switched_device>(info, s);
+                         BEAMLET_TRY_VOID(made->open());
+                         return std::unique_ptr<compute::device>(std::move(made));
+                       }});
+      how.push_back(std::move(s));
+    }
+  }
+  runtime_options options() {
+    runtime_options made;
+    made.workers = 2;
+    made.given_devices = &given;
+    return made;
+  }
+};
+
+inline tensor filled(const dimensions& shape, float from) {
+  auto made = tensor_builder<float>::make(shape);
+  REQUIRE(made.has_value());
+  float value = from;
+  for (float& x : made->values()) x = value, value += 1;
+  return std::move(*made).freeze();
+}
+
+inline std::vector<float> values_of(const result<tensor>& got) {
+  REQUIRE_MESSAGE(got.has_value(), got.error().describe());
+  auto seen = got->view<float>();
+  REQUIRE(seen.has_value());
+  return std::vector<float>(seen->begin(), seen->end());
+}
+
+/// a x + b of each element.
+inline compute::op scaled(float a, float b) {
+  return ops::elementwise{{{ops::function::affine, 1, a, b}}};
+}
+
+inline const device_status& status_of(const devices_report& all, const std::string& id) {
+  for (const device_status& one : all.devices)
+    if (one.info.id() == id) return one;
+  FAIL("there is no device " << id);
+  return all.devices.front();
+}
+
+}  // namespace device_tests
