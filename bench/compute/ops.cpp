@@ -115,6 +115,33 @@ class measurement {
   int rounds_;
 };
 
+// From a camera's 1080 rows.
+std::vector<measured_op> image_ops() {
+  using method = ops::resize::method;
+  using color = ops::convert_color::format;
+  const auto bytes = [](const dimensions& shape) { return operand::dense(dtypes::u8, shape); };
+  const operand rgb = bytes({1080, 1920, 3});
+  return {{"resize nearest, 1080 to 360 rows", ops::resize{360, 640, method::nearest}, {rgb}},
+          {"resize bilinear, 1080 to 360 rows", ops::resize{360, 640}, {rgb}},
+          {"resize bilinear, 1080 to 720 rows", ops::resize{720, 1280}, {rgb}},
+          {"resize bilinear, 540 to 1080 rows", ops::resize{1080, 1920}, {bytes({540, 960, 3})}},
+          {"resize bilinear f32, 1080 to 360 rows",
+           ops::resize{360, 640},
+           {operand::dense(dtypes::f32, {1080, 1920, 3})}},
+          {"resize area, 1080 to 360 rows", ops::resize{360, 640, method::area}, {rgb}},
+          {"resize area, 1080 to 720 rows", ops::resize{720, 1280, method::area}, {rgb}},
+          {"nv12 to rgb, 1080 rows", ops::convert_color{}, {bytes({1620, 1920})}},
+          {"yuyv to rgb, 1080 rows",
+           ops::convert_color{color::yuyv, color::rgb},
+           {bytes({1080, 1920, 2})}},
+          {"bgr to rgb, 1080 rows", ops::convert_color{color::bgr, color::rgb}, {rgb}},
+          {"rgb to gray, 1080 rows", ops::convert_color{color::rgb, color::gray}, {rgb}},
+          {"gray to rgb, 1080 rows",
+           ops::convert_color{color::gray, color::rgb},
+           {bytes({1080, 1920, 1})}},
+          {"crop_normalize, 1080 to 640 rows", ops::crop_normalize{640, 640}, {rgb}}};
+}
+
 // Of `count` elements, or about as many.
 std::vector<measured_op> ops_of(std::int64_t count) {
   using f = ops::function;
@@ -176,5 +203,7 @@ int main(int argc, char** argv) {
   for (const std::int64_t count : {std::int64_t{1} << 24, std::int64_t{1} << 12})
     for (const measured_op& one : ops_of(count))
       if (one.name.find(wanted) != std::string::npos) right = all.run(one) && right;
+  for (const measured_op& one : image_ops())
+    if (one.name.find(wanted) != std::string::npos) right = all.run(one) && right;
   return right ? 0 : 1;
 }

@@ -45,6 +45,10 @@ std::vector<self_test_case> self_test_cases() {
   made.push_back({ops::layer_norm{}, {{dtypes::f32, {5, 257}}, {dtypes::f32, {257}}}});
   made.push_back({ops::matmul{}, {{dtypes::f32, {2, 67, 45}}, {dtypes::f32, {45, 33}}}});
   made.push_back({ops::matmul{}, {{dtypes::f32, {1, 301}}, {dtypes::f32, {301, 129}}}});
+  made.push_back({ops::resize{13, 37}, {{dtypes::u8, {21, 29, 3}}}});
+  made.push_back({ops::convert_color{}, {{dtypes::u8, {27, 22}}}});
+  made.push_back({ops::crop_normalize{7, 31, {128}, {64}},
+                  {{dtypes::u8, {17, 23, 3}}, {dtypes::f32, {2, 4}}}});
   return made;
 }
 

@@ -156,13 +156,66 @@ struct matmul {
   bool bias = false;
 };
 
+// Images are [..., height, width, channels], as cameras and decoders deliver them: a row's pixels
+// side by side, a pixel's channels too. A crop is a slice, so every op on images takes one. Bytes
+// that come of bytes are computed with integers: every device gives the same.
+
+/// Images of u8 or f32 in another size. u8 are rounded, halves up.
+struct resize {
+  enum class method : std::uint8_t {
+    /// Pixel floor(x in / out), as OpenCV's INTER_NEAREST.
+    nearest,
+    /// Between the two by two pixels around (x + 1/2) in / out - 1/2 (half-pixel centres; what lies
+    /// outside is the outermost pixel), as OpenCV's INTER_LINEAR. Of u8 within 0.01 of exact
+    /// before it is rounded. Shrinking to less than a half leaves pixels out: area does not.
+    bilinear,
+    /// The mean of all that the pixel covers, from x in / out to (x + 1) in / out, as OpenCV's
+    /// INTER_AREA. Of u8 exact before it is rounded, but as f32 where height and width in, each
+    /// without the factors it shares with that of the result, multiply to more than 2^24.
+    area
+  };
+  std::int64_t height = 0, width = 0;
+  method how = method::bilinear;
+};
+
+/// Images of u8 in other colours: nv12, yuyv and gray to rgb or bgr, those to each other and to
+/// gray. nv12 is one tensor [..., height * 3 / 2, width]: luma, then a row of u, v, u, v, ... for
+/// every two rows; yuyv is [..., height, width, 2]: y, u, y, v, ... Both have even sizes (yuyv: an
+/// even width), two (four) pixels share u and v as they are. gray is [..., height, width, 1].
+///
+/// R = L + 2 (1 - kr) V, B = L + 2 (1 - kb) U, G = (L - kr R - kb B) / (1 - kr - kb), where
+/// kr, kb are 0.299, 0.114 (ITU-R BT.601) or 0.2126, 0.0722 (BT.709). `limited`, what cameras give:
+/// L = (y - 16) 255 / 219, U = (u - 128) 255 / 224, V as U. `full`, JFIF's: L = y, U = u - 128.
+/// gray is kr R + (1 - kr - kb) G + kb B, never limited. Within 0.05 of exact before it is rounded.
+struct convert_color {
+  enum class format : std::uint8_t { rgb, bgr, gray, nv12, yuyv };
+  enum class standard : std::uint8_t { bt601_limited, bt601_full, bt709_limited, bt709_full };
+  format from = format::nv12, to = format::rgb;
+  standard by = standard::bt601_limited;
+};
+
+/// From a camera's image to a network's input: `(x - mean) / deviation` of one image of u8
+/// [height, width, channels] (1 to 4), between its pixels as resize's bilinear, as f32 or f16. With
+/// a second input, boxes of f32 [n, 4] (left, top, right, bottom in pixels: pixel i is from i to i
+/// + 1), the result has n images of parts of it, else one of all, without a dimension for n. Boxes
+/// are cut at the image's sides, and a NaN is 0; where right is less than left, or bottom than top,
+/// the result is mirrored. Pixels next to a box count at its sides.
+struct crop_normalize {
+  std::int64_t height = 0, width = 0;  ///< of the result
+  std::vector<float> mean = {};        ///< 0 to 255; one, or one per channel; none: 0
+  std::vector<float> deviation = {};   ///< so too; none: 1
+  dtype to = dtypes::f32;
+  bool is_channels_first = true;  ///< [channels, height, width]
+};
+
 }  // namespace ops
 
 namespace compute {
 
 /// Every op there is; kernels/ops.def says the same with tolerances and kernels.
 using op = std::variant<ops::elementwise, ops::cast, ops::copy, ops::concat, ops::pad, ops::reduce,
-                        ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul>;
+                        ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul,
+                        ops::resize, ops::convert_color, ops::crop_normalize>;
 
 /// "matmul"; never null.
 const char* name_of(const op& what) noexcept;

@@ -7,12 +7,15 @@
 #include "tests/conformance/compute/ops/argmax.hpp"
 #include "tests/conformance/compute/ops/cast.hpp"
 #include "tests/conformance/compute/ops/concat.hpp"
+#include "tests/conformance/compute/ops/convert_color.hpp"
 #include "tests/conformance/compute/ops/copy.hpp"
+#include "tests/conformance/compute/ops/crop_normalize.hpp"
 #include "tests/conformance/compute/ops/elementwise.hpp"
 #include "tests/conformance/compute/ops/matmul.hpp"
 #include "tests/conformance/compute/ops/normalize.hpp"
 #include "tests/conformance/compute/ops/pad.hpp"
 #include "tests/conformance/compute/ops/reduce.hpp"
+#include "tests/conformance/compute/ops/resize.hpp"
 #include "tests/conformance/compute/ops/softmax.hpp"
 
 namespace {

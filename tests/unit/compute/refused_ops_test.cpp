@@ -70,4 +70,54 @@ TEST_CASE("rows are normalized along a dimension that there is, with rows as lon
   refuses(ops::rms_norm{}, {square, square, square}, errc::invalid_argument, "1 to 2 inputs");
 }
 
+TEST_CASE("images have rows, columns and channels, of types that can be between others") {
+  const tensor_type image{dtypes::u8, {4, 6, 3}};
+  constexpr auto no_method = static_cast<ops::resize::method>(3);
+  refuses(ops::resize{2, 2}, {image, image}, errc::invalid_argument, "one input, not 2");
+  refuses(ops::resize{2, 2}, {{dtypes::u8, {4, 6}}}, errc::invalid_argument, "not [4, 6]");
+  refuses(ops::resize{2, 2}, {{dtypes::f16, {4, 6, 3}}}, errc::unsupported, "not of f16");
+  refuses(ops::resize{2, -1}, {image}, errc::invalid_argument, "0 at least");
+  refuses(ops::resize{2, 2, no_method}, {image}, errc::invalid_argument, "no such method");
+  refuses(ops::resize{2, 2}, {{dtypes::u8, {0, 6, 3}}}, errc::invalid_argument, "has no pixel");
+  refuses(ops::resize{2, std::int64_t{1} << 40}, {image}, errc::unsupported, "2^30");
+}
+
+TEST_CASE("colours have the channels of their format, and another one to become") {
+  using f = ops::convert_color::format;
+  const tensor_type image{dtypes::u8, {4, 6, 3}};
+  refuses(ops::convert_color{f::rgb, f::nv12}, {image}, errc::unsupported, "from rgb to nv12");
+  refuses(ops::convert_color{f::rgb, f::rgb}, {image}, errc::unsupported, "from rgb to rgb");
+  refuses(ops::convert_color{f::rgb, static_cast<f>(9)}, {image}, errc::invalid_argument,
+          "no such");
+  refuses(ops::convert_color{f::gray, f::rgb}, {image}, errc::invalid_argument, "width, 1]");
+  refuses(ops::convert_color{f::nv12, f::rgb}, {{dtypes::u8, {4, 6}}}, errc::invalid_argument,
+          "height * 3 / 2");
+  refuses(ops::convert_color{f::nv12, f::rgb}, {{dtypes::u8, {6, 5}}}, errc::invalid_argument,
+          "not [6, 5]");
+  refuses(ops::convert_color{f::yuyv, f::rgb}, {{dtypes::u8, {6, 5, 2}}}, errc::invalid_argument,
+          "even width");
+  refuses(ops::convert_color{f::bgr, f::gray}, {{dtypes::f32, {6, 5, 3}}}, errc::unsupported,
+          "not of f32");
+  refuses(ops::convert_color{f::nv12, f::rgb}, {{dtypes::u8, {1, 1, 1, 1, 1, 1, 3, 2}}},
+          errc::unsupported, "8 dimensions");
+}
+
+TEST_CASE("a crop is of one image of bytes, by numbers that it can be divided by") {
+  const tensor_type image{dtypes::u8, {4, 6, 3}};
+  using crop = ops::crop_normalize;
+  refuses(crop{2, 2}, {}, errc::invalid_argument, "not 0 inputs");
+  refuses(crop{2, 2}, {{dtypes::f32, {4, 6, 3}}}, errc::unsupported, "not of f32");
+  refuses(crop{2, 2}, {{dtypes::u8, {1, 4, 6, 3}}}, errc::invalid_argument, "[1, 4, 6, 3]");
+  refuses(crop{2, 2}, {{dtypes::u8, {4, 6, 5}}}, errc::unsupported, "1 to 4 channels");
+  refuses(crop{2, -2}, {image}, errc::invalid_argument, "0 at least");
+  refuses(crop{2, 1 << 24}, {image}, errc::unsupported, "2^23");
+  refuses(crop{2, 2}, {{dtypes::u8, {0, 6, 3}}}, errc::invalid_argument, "has no pixel");
+  refuses(crop{2, 2}, {image, {dtypes::f32, {4}}}, errc::invalid_argument, "f32 [4]");
+  refuses(crop{2, 2, {1, 2}}, {image}, errc::invalid_argument, "each of 3 channels");
+  refuses(crop{2, 2, {}, {0}}, {image}, errc::invalid_argument, "no deviation is 0");
+  refuses(crop{2, 2, {std::numeric_limits<float>::quiet_NaN()}}, {image}, errc::invalid_argument,
+          "numbers that f32 divides");
+  refuses(crop{2, 2, {}, {}, dtypes::u8}, {image}, errc::unsupported, "not to u8");
+}
+
 }  // namespace

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Rows of images of bytes, as AVX2 has instructions for them. Each function does a part of a row,
+// says how many pixels, and leaves the rest to plain C++, which gives the same bytes.
+
+#include <cstdint>
+
+#include "beamlet/config.hpp"
+
+namespace beamlet {
+inline namespace BEAMLET_ABI {
+namespace compute {
+
+/// Pixels of a row between four others each. Pixel i is between those at element first[i] and the
+/// next in two rows; the lower half of weight[i] is the first's in 1 / 16384, the upper one that of
+/// the next. `down` is the row below's, in 1 / 32768.
+struct image_blend {
+  const std::uint8_t *above, *below;
+  const std::int64_t* first;
+  const std::uint32_t* weight;
+  std::int32_t down;
+  std::int64_t channels, row_elements;
+  std::uint8_t* to;
+};
+
+#if BEAMLET_X86_64
+/// REQUIRES: channels <= 4; of each of `count` pixels 8 bytes from its first on may be read, and
+/// 8 + 2 channels be written.
+std::int64_t blend_pixels_avx2(const image_blend& b, std::int64_t count) noexcept;
+
+/// sums[i] (+)= weight[0] rows[0][i] + weight[1] rows[1][i] + ... of `count` <= 4 rows; `is_first`:
+/// without what is there. Sums stay below 2^16. Returns how many elements.
+std::int64_t add_rows_avx2(const std::uint8_t* const* rows, const std::uint16_t* weights,
+                           int row_count, bool is_first, std::int64_t elements,
+                           std::uint16_t* sums) noexcept;
+
+/// Along a row: target pixels `first` to `end` - 1 cover `in` units each of source pixels that have
+/// `out`. Their sums by channel, as parts of `divisor`, rounded halves up. REQUIRES: channels <= 4;
+/// 8 bytes behind the sums may be read, 4 behind the result be written; sums below 2^22.
+struct image_means {
+  const std::uint16_t* sums;
+  std::int64_t channels, in, out;
+  std::uint32_t divisor;
+};
+void mean_pixels_avx2(const image_means& m, std::int64_t first, std::int64_t end,
+                      std::uint8_t* to) noexcept;
+#endif
+
+}  // namespace compute
+}  // namespace BEAMLET_ABI
+}  // namespace beamlet
