@@ -19,6 +19,7 @@
 //   BITS(x), FLOAT_OF(bits)                      a float's bits as uint
 //   ROUND(x)                                     halves to the even number
 //   IS_NAN(x)                                    by its bits: a compiler may take x == x for true
+//   ATOMIC_ADD(x, i, n)                          x[i] += n of int, in LOCAL or in a buffer of i32
 //
 // T is f32, f16, u8, i8, u16, i32 or u32: what memory holds (u16 has but READI and WRITEI). Functions that the kernel calls come before
 // KERNEL, and take no buffers. Groups of more than two dimensions are not used.
@@ -47,6 +48,7 @@ typedef float4 vec4;
 #define ROUND(x) rint(x)
 #define BITS(x) as_uint(x)
 #define FLOAT_OF(bits) as_float(bits)
+#define ATOMIC_ADD(x, i, n) atomic_add(&x[i], n)
 
 #define MEMORY_f32 float
 #define MEMORY_f16 half
@@ -112,6 +114,7 @@ typedef float4 vec4;
 #define fabs(x) abs(x)
 #define BITS(x) floatBitsToUint(x)
 #define FLOAT_OF(bits) uintBitsToFloat(bits)
+#define ATOMIC_ADD(x, i, n) atomicAdd(x[i], n)
 
 #define MEMORY_f32 float
 #define MEMORY_f16 float16_t

@@ -183,6 +183,25 @@ std::vector<measured_op> ops_of(std::int64_t count) {
       {"softmax of the first", ops::softmax{0}, {f32({wide, count / wide})}},
       {"layer_norm", ops::layer_norm{}, {f32({count / wide, wide}), f32({wide}), f32({wide})}},
       {"rms_norm", ops::rms_norm{}, {f32({count / wide, wide}), f32({wide})}}};
+  const std::int64_t rows = count > 100000 ? 1080 : 64, columns = count > 100000 ? 1920 : 64;
+  const operand grey = operand::dense(dtypes::u8, {rows, columns, 1});
+  const operand colour = operand::dense(dtypes::u8, {rows, columns, 3});
+  const operand grey_f32 = f32({rows, columns, 1});
+  const std::vector<float> smooth = {0.0625f, 0.125f,  0.0625f, 0.125f, 0.25f,
+                                     0.125f,  0.0625f, 0.125f,  0.0625f};
+  const std::vector<float> nine(9, 1.0f / 9), eleven(11, 1.0f / 11), many(25, 0.04f);
+  const std::vector<measured_op> images = {
+      {"filter2d 3 x 3 of u8, sums in 16 bits", ops::filter2d{3, 3, smooth}, {grey}},
+      {"filter2d 3 x 3 of u8", ops::filter2d{3, 3, nine}, {grey}},
+      {"filter2d 3 x 3 of u8, colour", ops::filter2d{3, 3, nine}, {colour}},
+      {"filter2d 5 x 5 of u8", ops::filter2d{5, 5, many}, {grey}},
+      {"filter2d 3 x 3 of f32", ops::filter2d{3, 3, nine}, {grey_f32}},
+      {"separable_filter 11 and 11 of f32", ops::separable_filter{eleven, eleven}, {grey_f32}},
+      {"sobel dx of u8", ops::sobel{ops::sobel::kind::dx}, {grey}},
+      {"sobel magnitude of u8", ops::sobel{}, {grey}},
+      {"histogram of u8", ops::histogram{}, {grey}},
+      {"histogram of u8, colour", ops::histogram{}, {colour}}};
+  all.insert(all.end(), images.begin(), images.end());
   for (measured_op& o : all) o.name += size;
   return all;
 }

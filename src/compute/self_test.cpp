@@ -49,6 +49,13 @@ std::vector<self_test_case> self_test_cases() {
   made.push_back({ops::convert_color{}, {{dtypes::u8, {27, 22}}}});
   made.push_back({ops::crop_normalize{7, 31, {128}, {64}},
                   {{dtypes::u8, {17, 23, 3}}, {dtypes::f32, {2, 4}}}});
+  const tensor_type image{dtypes::u8, {37, 29, 3}};
+  made.push_back({ops::filter2d{3, 3, {0, -1, 0, -1, 5, -1, 0, -1, 0}}, {image}});
+  made.push_back({ops::separable_filter{{0.25f, 0.5f, 0.25f}, {0.5f, 0, -0.5f}},
+                  {{dtypes::f32, {2, 19, 23, 1}}}});
+  made.push_back({ops::sobel{}, {image}});
+  made.push_back({ops::histogram{}, {image}});
+  made.push_back({ops::nms{.outputs_max = 40}, {{dtypes::f32, {77, 4}}, {dtypes::f32, {77}}}});
   return made;
 }
 

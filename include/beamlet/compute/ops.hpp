@@ -15,6 +15,7 @@
 #include <beamlet/base/result.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <variant>
 #include <vector>
@@ -208,6 +209,60 @@ struct crop_normalize {
   bool is_channels_first = true;  ///< [channels, height, width]
 };
 
+/// What a picture shows beyond its edges, as OpenCV names it: zeros; the nearest element
+/// (aaa|abcd); or those that a mirror at the outermost element shows (dcb|abcd).
+enum class border : std::uint8_t { constant, replicate, reflect101 };
+
+/// Each element becomes the sum of those around it times `coefficients`, which are not turned round
+/// (a correlation, as OpenCV's filter2D); channels do not meet. u8 or f32; the result has the
+/// image's type, or is f32. As u8 it is rounded, halves to the even number, and saturated.
+/// What has a coefficient of 0 is not looked at.
+struct filter2d {
+  static constexpr std::uint32_t size_max = 7;
+  std::uint32_t rows = 3, columns = 3;  ///< odd: the element itself is in the middle
+  std::vector<float> coefficients;      ///< row by row; finite
+  border edges = border::reflect101;
+  bool to_f32 = false;
+};
+
+/// The same where the coefficients are products of one for the row, `vertical`, and one for the
+/// column, `horizontal`: work grows with the sum of their numbers only. In between it is f32.
+struct separable_filter {
+  static constexpr std::size_t size_max = 31;
+  std::vector<float> horizontal, vertical;  ///< odd numbers of them; finite
+  border edges = border::reflect101;
+  bool to_f32 = false;
+};
+
+/// Sobel's gradients of images of u8 or f32, as f32: along x (to the right), along y (down), from
+/// 3 x 3 elements, or the square root of the sum of their squares.
+struct sobel {
+  enum class kind : std::uint8_t { dx, dy, magnitude };
+  kind what = kind::magnitude;
+  border edges = border::reflect101;
+};
+
+/// How often each value occurs, by channel: of images of u8, [..., channels, bins] of i32. Values
+/// are spread over bins evenly: value * bins / 256, rounded down.
+struct histogram {
+  std::uint32_t bins = 256;  ///< 256 at most
+};
+
+/// Non-maximum suppression: chooses boxes by falling score, of equal ones the first, and leaves out
+/// those that overlap a chosen one by more than `iou_threshold` (the area in both divided by the
+/// area in any). Inputs: boxes f32 [n, 4] (x1, y1, x2, y2), scores f32 [n], and classes i32 [n]
+/// where boxes of different classes shall not suppress each other. Outputs: indices
+/// i32 [outputs_max], -1 behind the last, and their number i32 [1].
+/// A score that is NaN, or a box that is not finite, is never chosen. Areas are of f32; a box
+/// turned inside out has none.
+struct nms {
+  static constexpr std::int64_t boxes_max = 12288;
+  float iou_threshold = 0.5f;  ///< 0 to 1
+  /// Only boxes above it are chosen.
+  float score_threshold = -std::numeric_limits<float>::infinity();
+  std::int64_t outputs_max = 100;  ///< boxes_max at most
+};
+
 }  // namespace ops
 
 namespace compute {
@@ -215,7 +270,8 @@ namespace compute {
 /// Every op there is; kernels/ops.def says the same with tolerances and kernels.
 using op = std::variant<ops::elementwise, ops::cast, ops::copy, ops::concat, ops::pad, ops::reduce,
                         ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul,
-                        ops::resize, ops::convert_color, ops::crop_normalize>;
+                        ops::resize, ops::convert_color, ops::crop_normalize, ops::filter2d,
+                        ops::separable_filter, ops::sobel, ops::histogram, ops::nms>;
 
 /// "matmul"; never null.
 const char* name_of(const op& what) noexcept;

@@ -223,6 +223,12 @@ void store_block(isa set, number type, const float* from, std::size_t count,
   std::memcpy(to, made, count * bytes);
 }
 
+void widen_bytes(isa set, const std::byte* from, float* to, std::size_t count) noexcept {
+  const std::size_t whole = count / convert_elements * convert_elements;
+  run_for(set, widening{number::u8, from, to, whole});
+  for (std::size_t i = whole; i < count; ++i) to[i] = std::to_integer<std::uint8_t>(from[i]);
+}
+
 }  // namespace compute
 }  // namespace BEAMLET_ABI
 }  // namespace beamlet

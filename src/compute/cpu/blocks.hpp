@@ -91,6 +91,9 @@ const float* load_block(isa set, number type, const std::byte* first, const stri
 void store_block(isa set, number type, const float* from, std::size_t count,
                  std::byte* to) noexcept;
 
+/// `count` numbers of u8 as floats.
+void widen_bytes(isa set, const std::byte* from, float* to, std::size_t count) noexcept;
+
 }  // namespace compute
 }  // namespace BEAMLET_ABI
 }  // namespace beamlet

@@ -141,6 +141,11 @@ template <class Body>
 [[gnu::target("avx2,fma")]] void run_for_avx2(const Body& body) {
   body.template run<8>();
 }
+template <class Body>
+[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]] void run_for_avx512(
+    const Body& body) {
+  body.template run<16>();
+}
 #endif
 template <class Body>
 void run_for(isa set, const Body& body) {
@@ -149,6 +154,14 @@ void run_for(isa set, const Body& body) {
 #endif
   (void)set;
   run_for_any(body);
+}
+/// The same, and with vectors of 16 where the set has them: for loops that gain by it.
+template <class Body>
+void run_for_widest(isa set, const Body& body) {
+#if BEAMLET_X86_64
+  if (set >= isa::avx512) return run_for_avx512(body);
+#endif
+  run_for(set, body);
 }
 
 }  // namespace compute
