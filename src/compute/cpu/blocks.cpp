@@ -71,16 +71,11 @@ struct widening {
   // By way of 16 bits: g++ takes bytes apart one by one on their way to 32.
   template <int N, class Byte, class Short>
   BEAMLET_IN_LOOPS void of_bytes() const {
-    constexpr std::size_t at_once = 16;
-    for (std::size_t i = 0; i < count; i += at_once) {
-      typename small_integers<Byte, at_once>::type bytes;
+    for (std::size_t i = 0; i < count; i += N) {
+      typename small_integers<Byte, N>::type bytes;
       std::memcpy(&bytes, from + i, sizeof bytes);
-      const auto wide =
-          __builtin_convertvector(bytes, typename small_integers<Short, at_once>::type);
-      Short shorts[at_once];
-      std::memcpy(shorts, &wide, sizeof wide);
-      for (std::size_t k = 0; k < at_once; k += N)
-        as_floats(load_integers<N>(shorts + k)).store(to + i + k);
+      const auto wide = __builtin_convertvector(bytes, typename small_integers<Short, N>::type);
+      as_floats(ints<N>(__builtin_convertvector(wide, typename ints<N>::raw))).store(to + i);
     }
   }
   template <int N>
@@ -122,13 +117,13 @@ struct narrowing {
   }
   template <int N, class Convert>
   BEAMLET_IN_LOOPS void to_bytes(Convert convert) const {
-    auto* __restrict out = reinterpret_cast<std::uint8_t*>(to);
-    for (std::size_t i = 0; i < count; i += convert_elements) {
-      std::uint16_t shorts[convert_elements];
-      for (std::size_t k = 0; k < convert_elements; k += N)
-        store_integers<N>(convert(floats<N>::load(from + i + k)), shorts + k);
-      for (std::size_t k = 0; k < convert_elements; ++k)
-        out[i + k] = static_cast<std::uint8_t>(shorts[k]);
+    for (std::size_t i = 0; i < count; i += N) {
+      const ints<N> x = convert(floats<N>::load(from + i));
+      const auto shorts =
+          __builtin_convertvector(x.v, typename small_integers<std::uint16_t, N>::type);
+      const auto bytes =
+          __builtin_convertvector(shorts, typename small_integers<std::uint8_t, N>::type);
+      std::memcpy(to + i, &bytes, sizeof bytes);
     }
   }
   template <int N>
@@ -137,7 +132,9 @@ struct narrowing {
       return halves_of_floats(x);
     };
     const auto to_u8 = [](const floats<N>& x) __attribute__((always_inline)) {
-      return rounded_within(x, 0, 255);
+      // The sum's lower bits are the rounded number; 0 of NaN, which is not greater.
+      const floats<N> bounded = vectored::smaller<N>(255.0f, vectored::larger<N>(x, 0.0f));
+      return bits_of(bounded + 8388608.0f);
     };
     const auto to_i8 = [](const floats<N>& x) __attribute__((always_inline)) {
       return rounded_within(x, -128, 127);
@@ -204,7 +201,7 @@ const float* load_block(isa set, number type, const std::byte* first, const stri
     std::memset(gathered + count * bytes, 0, (padded - count) * bytes);
     in_place = gathered;
   }
-  run_for(set, widening{type, in_place, into.at, rounded_to_convert(count)});
+  run_for_widest(set, widening{type, in_place, into.at, rounded_to_convert(count)});
   return into.at;
 }
 
@@ -215,17 +212,17 @@ void store_block(isa set, number type, const float* from, std::size_t count,
     std::memcpy(to, from, count * bytes);
     return;
   }
-  if (count % convert_elements == 0) return run_for(set, narrowing{type, from, to, count});
+  if (count % convert_elements == 0) return run_for_widest(set, narrowing{type, from, to, count});
   alignas(64) float padded[block_elements] = {};
   alignas(64) std::byte made[block_elements * sizeof(float)];
   std::memcpy(padded, from, count * sizeof(float));
-  run_for(set, narrowing{type, padded, made, rounded_to_convert(count)});
+  run_for_widest(set, narrowing{type, padded, made, rounded_to_convert(count)});
   std::memcpy(to, made, count * bytes);
 }
 
 void widen_bytes(isa set, const std::byte* from, float* to, std::size_t count) noexcept {
   const std::size_t whole = count / convert_elements * convert_elements;
-  run_for(set, widening{number::u8, from, to, whole});
+  run_for_widest(set, widening{number::u8, from, to, whole});
   for (std::size_t i = whole; i < count; ++i) to[i] = std::to_integer<std::uint8_t>(from[i]);
 }
 

@@ -2,7 +2,9 @@
 #include "compute/cpu/filter.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "compute/cpu/functions.hpp"
 #include "compute/cpu/vectors.hpp"
@@ -49,10 +51,12 @@ struct float_sums {
 
   template <int N, int K>
   BEAMLET_IN_LOOPS void sum(std::size_t i, floats<N> (&made)[K]) const {
-    for (auto& m : made) m = 0;
+#pragma GCC unroll 4
+    for (int k = 0; k < K; ++k) made[k] = 0;
     for (std::size_t t = 0; t < terms->count; ++t) {
       const floats<N> a = terms->by[t];
       const float* x = terms->from[t] + i;
+#pragma GCC unroll 4
       for (int k = 0; k < K; ++k) made[k] = made[k] + a * floats<N>::load(x + k * N);
     }
   }
@@ -63,6 +67,7 @@ struct float_sums {
     floats<N> many[at_once], one[1];
     for (; i + at_once * N <= count; i += at_once * N) {
       sum<N, at_once>(i, many);
+#pragma GCC unroll 4
       for (int k = 0; k < at_once; ++k) many[k].store(to + i + k * N);
     }
     for (; i < count; i += N) {
@@ -112,49 +117,58 @@ struct short_line {
   }
 };
 
-// Sums that fit into shorts, as bytes: divided by 2^Shift, halves to the even number. The processor
-// shifts all elements by a constant only at full speed.
+// Sums that fit into shorts: as they are (Shift < 0), or as bytes, divided by 2^Shift, halves to
+// the even number. The processor shifts all elements by a constant only at full speed.
 template <int Shift>
 struct short_sums {
+  static constexpr std::size_t bytes = Shift < 0 ? 2 : 1;  // of a result
   const filter_terms<std::int16_t>* terms;
-  std::uint8_t* to;
+  std::byte* to;
   std::size_t count;
 
   template <int N, int K>
-  BEAMLET_IN_LOOPS void sum(std::size_t i, std::uint8_t* into) const {
+  BEAMLET_IN_LOOPS void sum(std::size_t i, std::byte* into) const {
     using shorts = typename filter_vectors<N>::shorts;
     shorts made[K];
-    for (auto& m : made) m = shorts{};
+#pragma GCC unroll 4
+    for (int k = 0; k < K; ++k) made[k] = shorts{};
     for (std::size_t t = 0; t < terms->count; ++t) {
       const shorts a = terms->by[t] - shorts{};
       const std::int16_t* x = terms->from[t] + i;
+#pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
         shorts v;
         std::memcpy(&v, x + k * 2 * N, sizeof v);
         made[k] += a * v;
       }
     }
-    const shorts below_half = std::int16_t{(1 << Shift) / 2 - (Shift > 0)} - shorts{};
-    const shorts odd = std::int16_t{Shift > 0} - shorts{};
-    const shorts most = std::int16_t{255} - shorts{};
-    for (int k = 0; k < K; ++k) {
-      shorts v = (made[k] + below_half + ((made[k] >> Shift) & odd)) >> Shift;
-      v = v < shorts{} ? shorts{} : v;
-      v = v > most ? most : v;
-      const auto narrow = __builtin_convertvector(v, typename filter_vectors<N>::bytes);
-      std::memcpy(into + k * 2 * N, &narrow, sizeof narrow);
+    if constexpr (Shift < 0) {
+#pragma GCC unroll 4
+      for (int k = 0; k < K; ++k) std::memcpy(into + k * 4 * N, &made[k], sizeof made[k]);
+    } else {
+      const shorts below_half = std::int16_t{(1 << Shift) / 2 - (Shift > 0)} - shorts{};
+      const shorts odd = std::int16_t{Shift > 0} - shorts{};
+      const shorts most = std::int16_t{255} - shorts{};
+#pragma GCC unroll 4
+      for (int k = 0; k < K; ++k) {
+        shorts v = (made[k] + below_half + ((made[k] >> Shift) & odd)) >> Shift;
+        v = v < shorts{} ? shorts{} : v;
+        v = v > most ? most : v;
+        const auto narrow = __builtin_convertvector(v, typename filter_vectors<N>::bytes);
+        std::memcpy(into + k * 2 * N, &narrow, sizeof narrow);
+      }
     }
   }
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
     constexpr int at_once = 4;
     std::size_t i = 0;
-    for (; i + at_once * 2 * N <= count; i += at_once * 2 * N) sum<N, at_once>(i, to + i);
+    for (; i + at_once * 2 * N <= count; i += at_once * 2 * N) sum<N, at_once>(i, to + i * bytes);
     for (; i < count; i += 2 * N) {
-      std::uint8_t made[2 * N];
+      std::byte made[2 * N * bytes];
       const bool is_whole = i + 2 * N <= count;
-      sum<N, 1>(i, is_whole ? to + i : made);
-      if (!is_whole) std::memcpy(to + i, made, count - i);
+      sum<N, 1>(i, is_whole ? to + i * bytes : made);
+      if (!is_whole) std::memcpy(to + i * bytes, made, (count - i) * bytes);
     }
   }
 };
@@ -186,7 +200,7 @@ class filter_unit {
       std::byte* out =
           call_.buffer<std::byte>(1) + static_cast<std::ptrdiff_t>(row * how_.channels) *
                                            static_cast<std::ptrdiff_t>(bytes_of(how_.to));
-      if (how_.how == cpu_filter::form::shorts) sum_shorts(y, out);
+      if (how_.is_short != 0) sum_shorts(y, out);
       else sum_floats(y, out);
     }
   }
@@ -199,9 +213,7 @@ class filter_unit {
     const std::int64_t since_first = y + how_.rows / 2;
     return reinterpret_cast<T*>(line(static_cast<std::size_t>(since_first % how_.rows)));
   }
-  float* between(std::size_t which) const {
-    return reinterpret_cast<float*>(line(how_.rows + which));
-  }
+  std::byte* between(std::size_t which) const { return line(how_.rows + which); }
 
   // `count` pixels of a row, from one that there is on, to the line's element `to`.
   void load_pixels(const std::byte* row, std::int64_t pixel, std::int64_t count, std::byte* to) {
@@ -209,7 +221,7 @@ class filter_unit {
     const auto n = static_cast<std::size_t>(count) * c;
     const std::byte* from = row + static_cast<std::size_t>(pixel) * c * bytes_of(how_.from);
     if (how_.from == number::f32) std::memcpy(to, from, n * sizeof(float));
-    else if (how_.how == cpu_filter::form::shorts)
+    else if (how_.is_short != 0)
       run_for_widest(call_.set, short_line{reinterpret_cast<const std::uint8_t*>(from),
                                            reinterpret_cast<std::int16_t*>(to), n});
     else widen_bytes(call_.set, from, reinterpret_cast<float*>(to), n);
@@ -217,20 +229,22 @@ class filter_unit {
 
   void load_line(std::int64_t y) {
     const std::size_t pixel_bytes =
-        static_cast<std::size_t>(how_.channels) * (how_.how == cpu_filter::form::shorts ? 2 : 4);
+        static_cast<std::size_t>(how_.channels) * (how_.is_short != 0 ? 2 : 4);
     const std::int64_t aside = how_.columns / 2;
     const std::int64_t begin = first_pixel_ - aside, end = first_pixel_ + pixels_ + aside;
     std::byte* const to = line_of<std::byte>(y);
     const std::int64_t from_y = shown_at(y, how_.height, how_.edges);
     if (from_y < 0) {
-      std::memset(to, 0, static_cast<std::size_t>(end - begin) * pixel_bytes);
+      std::memset(to, 0, how_.line_bytes());
       return;
     }
+    const std::size_t gap_bytes = how_.gap() * (how_.is_short != 0 ? 2 : 4);
+    std::memset(to, 0, gap_bytes);
     const std::byte* row = image_ + static_cast<std::ptrdiff_t>(from_y * how_.row_stride) *
                                         static_cast<std::ptrdiff_t>(bytes_of(how_.from));
     const std::int64_t first = std::max<std::int64_t>(begin, 0), last = std::min(end, how_.width);
     const auto place = [&](std::int64_t pixel) {
-      return to + static_cast<std::size_t>(pixel - begin) * pixel_bytes;
+      return to + gap_bytes + static_cast<std::size_t>(pixel - begin) * pixel_bytes;
     };
     load_pixels(row, first, last - first, place(first));
     const auto load_shown = [&](std::int64_t pixel) {
@@ -247,7 +261,7 @@ class filter_unit {
   filter_terms<T> terms_of(std::int64_t y, std::size_t first) const {
     filter_terms<T> made;
     for (std::int64_t r = 0; r < how_.rows; ++r) {
-      const T* from = line_of<const T>(y - how_.rows / 2 + r);
+      const T* from = line_of<const T>(y - how_.rows / 2 + r) + how_.gap();
       for (std::int64_t c = 0; c < how_.columns; ++c)
         made.add(from + static_cast<std::ptrdiff_t>(c * how_.channels),
                  how_.coefficients[first + static_cast<std::size_t>(r * how_.columns + c)]);
@@ -255,33 +269,57 @@ class filter_unit {
     return made;
   }
 
+  // A column's coefficients come first, then a row's, which go along the line of column sums.
+  template <class T>
+  filter_terms<T> column_terms(std::int64_t y) const {
+    filter_terms<T> made;
+    for (std::size_t r = 0; r < how_.rows; ++r)
+      made.add(line_of<const T>(y - how_.rows / 2 + static_cast<std::int64_t>(r)),
+               how_.coefficients[r]);
+    return made;
+  }
+  template <class T>
+  filter_terms<T> row_terms(const std::byte* column_sums) const {
+    filter_terms<T> made;
+    const T* const from = reinterpret_cast<const T*>(column_sums) + how_.gap();
+    for (std::size_t c = 0; c < how_.columns; ++c)
+      made.add(from + c * static_cast<std::size_t>(how_.channels),
+               how_.coefficients[how_.rows + c]);
+    return made;
+  }
+  std::size_t column_sums() const {
+    return how_.gap() + elements() + static_cast<std::size_t>((how_.columns - 1) * how_.channels);
+  }
+
   void sum_shorts(std::int64_t y, std::byte* out) {
-    const auto terms = terms_of<std::int16_t>(y, 0);
-    auto* const to = reinterpret_cast<std::uint8_t*>(out);
-    if (how_.shift == 0) run_for_widest(call_.set, short_sums<0>{&terms, to, elements()});
-    else run_for_widest(call_.set, short_sums<cpu_filter::shift_max>{&terms, to, elements()});
+    filter_terms<std::int16_t> terms;
+    if (how_.how == cpu_filter::form::separable) {
+      const auto column = column_terms<std::int16_t>(y);
+      run_for_widest(call_.set, short_sums<-1>{&column, between(1), column_sums()});
+      terms = row_terms<std::int16_t>(between(1));
+    } else {
+      terms = terms_of<std::int16_t>(y, 0);
+    }
+    if (how_.shift == 0) run_for_widest(call_.set, short_sums<0>{&terms, out, elements()});
+    else run_for_widest(call_.set, short_sums<cpu_filter::shift_max>{&terms, out, elements()});
   }
 
   void sum_floats(std::int64_t y, std::byte* out) {
-    float* const made = how_.to == number::f32 ? reinterpret_cast<float*>(out) : between(0);
+    const auto floats_at = [](std::byte* at) { return reinterpret_cast<float*>(at); };
+    float* const made = floats_at(how_.to == number::f32 ? out : between(0));
+    float* const more = floats_at(between(1));
     if (how_.how == cpu_filter::form::plain) {
       const auto terms = terms_of<float>(y, 0);
       run_for_widest(call_.set, float_sums{&terms, made, elements()});
     } else if (how_.how == cpu_filter::form::magnitude) {
       const auto x = terms_of<float>(y, 0), d = terms_of<float>(y, how_.rows * how_.columns);
-      run_for_widest(call_.set, float_sums{&x, between(0), elements()});
-      run_for_widest(call_.set, float_sums{&d, between(1), elements()});
-      run_for(call_.set, float_lengths{between(0), between(1), made, elements()});
+      float* const first = floats_at(between(0));
+      run_for_widest(call_.set, float_sums{&x, first, elements()});
+      run_for_widest(call_.set, float_sums{&d, more, elements()});
+      run_for(call_.set, float_lengths{first, more, made, elements()});
     } else {
-      filter_terms<float> column, row;
-      for (std::int64_t r = 0; r < how_.rows; ++r)
-        column.add(line_of<const float>(y - how_.rows / 2 + r),
-                   how_.coefficients[static_cast<std::size_t>(r)]);
-      for (std::int64_t c = 0; c < how_.columns; ++c)
-        row.add(between(1) + static_cast<std::ptrdiff_t>(c * how_.channels),
-                how_.coefficients[how_.rows + static_cast<std::size_t>(c)]);
-      const auto aside = static_cast<std::size_t>((how_.columns - 1) * how_.channels);
-      run_for_widest(call_.set, float_sums{&column, between(1), elements() + aside});
+      const auto column = column_terms<float>(y), row = row_terms<float>(between(1));
+      run_for_widest(call_.set, float_sums{&column, more, column_sums()});
       run_for_widest(call_.set, float_sums{&row, made, elements()});
     }
     if (how_.to == number::f32) return;
@@ -298,8 +336,68 @@ class filter_unit {
 
 }  // namespace
 
+bool cpu_filter::make_separable() noexcept {
+  if (how != form::plain || rows == 1 || columns == 1) return false;
+  const std::size_t all = std::size_t{rows} * columns;
+  std::size_t most = 0;
+  for (std::size_t i = 1; i < all; ++i)
+    if (std::abs(coefficients[i]) > std::abs(coefficients[most])) most = i;
+  if (coefficients[most] == 0) return false;
+  // The largest keeps its size in the first step, so that no sum grows larger than before.
+  std::array<float, coefficients_max> two{};
+  for (std::size_t r = 0; r < rows; ++r) two[r] = coefficients[r * columns + most % columns];
+  for (std::size_t c = 0; c < columns; ++c)
+    two[rows + c] = coefficients[most / columns * columns + c] / coefficients[most];
+  for (std::size_t i = 0; i < all; ++i) {
+    const float product = two[i / columns] * two[rows + i % columns];
+    if (std::abs(product - coefficients[i]) >
+        std::numeric_limits<float>::epsilon() * std::abs(coefficients[i]))
+      return false;
+  }
+  coefficients = two;
+  how = form::separable;
+  return true;
+}
+
+bool cpu_filter::make_short() noexcept {
+  if (from != number::u8 || to != number::u8 || how == form::magnitude) return false;
+  const bool is_cut = how == form::separable;
+  const std::size_t first = is_cut ? rows : std::size_t{rows} * columns;
+  const std::size_t all = is_cut ? first + columns : first;
+  constexpr float byte_max = 255, short_max = 32767;
+  for (const std::uint32_t whole : {std::uint32_t{0}, shift_max})
+    for (int part = 0; part <= (is_cut ? static_cast<int>(shift_max) : 0); ++part) {
+      float sums[2] = {0, is_cut ? 0.0f : 1.0f};
+      std::array<float, coefficients_max> scaled{};
+      bool fits = true;
+      for (std::size_t i = 0; i < all; ++i) {
+        scaled[i] = std::ldexp(coefficients[i], i < first ? static_cast<int>(whole) - part : part);
+        fits = fits && scaled[i] == std::trunc(scaled[i]);
+        sums[i < first ? 0 : 1] += std::abs(scaled[i]);
+      }
+      const float half = static_cast<float>(1u << whole) / 2;
+      if (!fits || sums[0] * byte_max > short_max ||
+          sums[0] * sums[1] * byte_max + half > short_max)
+        continue;
+      coefficients = scaled;
+      is_short = 1;
+      shift = whole;
+      return true;
+    }
+  return false;
+}
+
+void cpu_filter::choose_form() noexcept {
+  const cpu_filter plain = *this;
+  const bool is_cut = make_separable();
+  if (make_short() || !is_cut) return;
+  const cpu_filter cut = *this;
+  *this = plain;
+  if (!make_short()) *this = cut;
+}
+
 void cpu_filter::divide() noexcept {
-  const std::size_t bytes = how == form::shorts ? 2 : 4;
+  const std::size_t bytes = is_short != 0 ? 2 : 4;
   const auto tile_elements =
       static_cast<std::uint64_t>(std::max(lines_bytes / (rows * bytes), tile_elements_min));
   // A tile shows `columns` - 1 pixels more than it has, which should be the smaller part.
@@ -312,7 +410,7 @@ void cpu_filter::divide() noexcept {
   strip_rows = std::max<std::int64_t>(strip_rows_min, 8 * std::int64_t{rows});
   strips = (height + strip_rows - 1) / strip_rows;
   const std::uint64_t shown = static_cast<std::uint64_t>(tile_pixels) + columns - 1;
-  line_elements = (shown * static_cast<std::uint64_t>(channels) + 2 * filter_slack - 1) /
+  line_elements = (gap() + shown * static_cast<std::uint64_t>(channels) + 2 * filter_slack - 1) /
                   filter_slack * filter_slack;
 }
 

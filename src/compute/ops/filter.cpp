@@ -98,32 +98,12 @@ op_cost cost_of_filtering(std::size_t terms, std::span<const operand> inputs,
 
 // -- on the processor
 
-// Whether sums of bytes fit into shorts exactly, as multiples of 2^-shift.
-bool make_shorts(cpu_filter& how) {
-  if (how.from != number::u8 || how.to != number::u8) return false;
-  const std::span all(how.coefficients.data(), std::size_t{how.rows} * how.columns);
-  for (const std::uint32_t shift : {std::uint32_t{0}, cpu_filter::shift_max}) {
-    const auto scale = static_cast<float>(1u << shift);
-    float sum = 0;
-    bool fits = true;
-    for (const float c : all) {
-      fits = fits && std::abs(c) <= 128 && c * scale == std::trunc(c * scale);
-      sum += std::abs(c * scale);
-    }
-    if (!fits || sum * 255 + scale / 2 > 32767) continue;
-    for (float& c : all) c *= scale;
-    how.shift = shift;
-    return true;
-  }
-  return false;
-}
-
 result<void> plan_filter_on_cpu(planner& to, const images_of_op& x, cpu_filter how) {
   const operand& out = to.output(0);
   how.images = x.images, how.height = x.height, how.width = x.width, how.channels = x.channels;
   how.image_stride = x.image_stride, how.row_stride = x.row_stride;
   how.from = number_of(x.in.type), how.to = number_of(out.type);
-  if (how.how == cpu_filter::form::plain && make_shorts(how)) how.how = cpu_filter::form::shorts;
+  how.choose_form();
   how.divide();
   const slot scratch = to.scratch(how.scratch_bytes());
   planned_launch& made = to.launch(filter_sources[0]);

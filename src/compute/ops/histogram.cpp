@@ -21,7 +21,7 @@ namespace {
 struct histogram_parameters {
   std::uint32_t pixels, piece, pieces, all, width, channels, first_x, first_y;
   std::int32_t image_stride, row_stride;
-  std::uint32_t bins;
+  std::uint32_t bins, together;
 };
 constexpr std::uint32_t histogram_group = 128, histogram_bins_max = 256;
 // What a group counts at once: so many channels fit into local memory, so many pixels are worth
@@ -32,7 +32,6 @@ constexpr std::uint64_t histogram_piece = 16384;
 constexpr kernel_source histogram_source = {.name = "histogram",
                                             .buffers = 2,
                                             .parameter_bytes = sizeof(histogram_parameters),
-                                            .constants = 3,
                                             .cpu = histogram_on_cpu,
                                             .code = &embedded::histogram_u8,
                                             .storage_8bit = true};
@@ -119,7 +118,7 @@ result<void> plan_for(const ops::histogram& what, planner& to) {
   p.image_stride = static_cast<std::int32_t>(x.image_stride);
   p.row_stride = static_cast<std::int32_t>(x.row_stride);
   p.bins = what.bins;
-  made.constants.values[2] = static_cast<std::uint32_t>(together);
+  p.together = static_cast<std::uint32_t>(together);
   made.set_parameters(p);
   return to.set_items(made, histogram_group, all * histogram_group);
 }
