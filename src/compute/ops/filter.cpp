@@ -98,16 +98,16 @@ op_cost cost_of_filtering(std::size_t terms, std::span<const operand> inputs,
 
 // -- on the processor
 
-result<void> plan_filter_on_cpu(planner& to, const images_of_op& x, cpu_filter how) {
+result<void> plan_filter_on_cpu(planner& to, const image_view& x, cpu_filter how) {
   const operand& out = to.output(0);
-  how.images = x.images, how.height = x.height, how.width = x.width, how.channels = x.channels;
+  how.images = x.count, how.height = x.height, how.width = x.width, how.channels = x.channels;
   how.image_stride = x.image_stride, how.row_stride = x.row_stride;
-  how.from = number_of(x.in.type), how.to = number_of(out.type);
+  how.from = number_of(x.what.type), how.to = number_of(out.type);
   how.choose_form();
   how.divide();
   const slot scratch = to.scratch(how.scratch_bytes());
   planned_launch& made = to.launch(filter_sources[0]);
-  to.bind_from_first(made, x.memory, x.in);
+  to.bind_from_first(made, x.memory, x.what);
   to.bind_from_first(made, to.output_slot(0), out);
   const auto bytes = static_cast<std::int64_t>(how.scratch_bytes());
   to.bind_from_first(made, scratch, operand::dense(dtypes::u8, {bytes}));
@@ -138,19 +138,19 @@ struct filter_shape {
   std::uint32_t rows, columns, sets = 1;
 };
 
-result<void> plan_filter_on_device(planner& to, const images_of_op& x, slot out_memory,
+result<void> plan_filter_on_device(planner& to, const image_view& x, slot out_memory,
                                    const operand& out, floats_view coefficients,
                                    const filter_shape& shape, ops::border edges) {
   BEAMLET_TRY(const slot placed, place_values(to, coefficients));
-  const bool from_f32 = x.in.type == dtypes::f32, to_f32 = out.type == dtypes::f32;
+  const bool from_f32 = x.what.type == dtypes::f32, to_f32 = out.type == dtypes::f32;
   planned_launch& made = to.launch(filter_sources[from_f32 && to_f32 ? 0 : 1]);
   filter_parameters p{};
-  BEAMLET_TRY(p.first_x, to.bind(made, x.memory, x.in));
+  BEAMLET_TRY(p.first_x, to.bind(made, x.memory, x.what));
   const auto count = static_cast<std::int64_t>(coefficients.size());
   BEAMLET_TRY_VOID(to.bind(made, placed, operand::dense(dtypes::f32, {count})));
   BEAMLET_TRY(p.first_y, to.bind(made, out_memory, out));
   const auto quads = divided_up(static_cast<std::uint64_t>(x.width * x.channels), filter_quad);
-  const std::uint64_t items = static_cast<std::uint64_t>(x.images * x.height) * quads;
+  const std::uint64_t items = static_cast<std::uint64_t>(x.count * x.height) * quads;
   p.count = static_cast<std::uint32_t>(items);
   p.quads = static_cast<std::uint32_t>(quads);
   p.height = static_cast<std::uint32_t>(x.height);
@@ -172,8 +172,7 @@ result<void> plan_filter_on_device(planner& to, const images_of_op& x, slot out_
 // Coefficients in one form, or two sets of them for a magnitude.
 result<void> plan_plain_filter(planner& to, floats_view coefficients, const filter_shape& shape,
                                ops::border edges) {
-  images_of_op x(to.input_slot(0), to.input(0));
-  BEAMLET_TRY_VOID(x.make_fit(to));
+  BEAMLET_TRY(const image_view x, image_view::of(to, to.input_slot(0), to.input(0), 3, true));
   if (!to.on_cpu())
     return plan_filter_on_device(to, x, to.output_slot(0), to.output(0), coefficients, shape,
                                  edges);
@@ -227,8 +226,7 @@ op_cost cost_of(const ops::separable_filter& what, std::span<const operand> inpu
 }
 
 result<void> plan_for(const ops::separable_filter& what, planner& to) {
-  images_of_op x(to.input_slot(0), to.input(0));
-  BEAMLET_TRY_VOID(x.make_fit(to));
+  BEAMLET_TRY(const image_view x, image_view::of(to, to.input_slot(0), to.input(0), 3, true));
   const auto rows = static_cast<std::uint32_t>(what.vertical.size());
   const auto columns = static_cast<std::uint32_t>(what.horizontal.size());
   if (to.on_cpu()) {
@@ -244,8 +242,9 @@ result<void> plan_for(const ops::separable_filter& what, planner& to) {
   const slot scratch = to.scratch(between.elements() * sizeof(float));
   BEAMLET_TRY_VOID(
       plan_filter_on_device(to, x, scratch, between, what.horizontal, {1, columns}, what.edges));
-  return plan_filter_on_device(to, images_of_op(scratch, between), to.output_slot(0), out,
-                               what.vertical, {rows, 1}, what.edges);
+  BEAMLET_TRY(const image_view half, image_view::of(to, scratch, between, 3, true));
+  return plan_filter_on_device(to, half, to.output_slot(0), out, what.vertical, {rows, 1},
+                               what.edges);
 }
 
 // -- sobel

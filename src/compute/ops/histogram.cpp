@@ -36,30 +36,30 @@ constexpr kernel_source histogram_source = {.name = "histogram",
                                             .code = &embedded::histogram_u8,
                                             .storage_8bit = true};
 
-result<void> plan_histogram_on_cpu(const ops::histogram& what, planner& to, const images_of_op& x) {
+result<void> plan_histogram_on_cpu(const ops::histogram& what, planner& to, const image_view& x) {
   const operand& out = to.output(0);
   cpu_histogram how;
-  how.images = x.images, how.height = x.height, how.width = x.width, how.channels = x.channels;
+  how.images = x.count, how.height = x.height, how.width = x.width, how.channels = x.channels;
   how.image_stride = x.image_stride, how.row_stride = x.row_stride;
   how.bins = what.bins;
   const std::int64_t pixels = x.height * x.width;
   how.piece = std::max(how.piece_pixels, (pixels + how.pieces_max - 1) / how.pieces_max);
   how.pieces = (pixels + how.piece - 1) / how.piece;
   const bool is_cut = how.pieces > 1;
-  const operand parts = operand::dense(dtypes::i32, {x.images * how.pieces, how.counts()});
+  const operand parts = operand::dense(dtypes::i32, {x.count * how.pieces, how.counts()});
   const slot counted = is_cut ? to.scratch(parts.elements() * 4) : to.output_slot(0);
   planned_launch& made = to.launch(histogram_source);
-  to.bind_from_first(made, x.memory, x.in);
+  to.bind_from_first(made, x.memory, x.what);
   to.bind_from_first(made, counted, is_cut ? parts : out);
   made.set_parameters(how);
-  BEAMLET_TRY_VOID(to.set_groups(made, static_cast<std::uint64_t>(x.images * how.pieces)));
+  BEAMLET_TRY_VOID(to.set_groups(made, static_cast<std::uint64_t>(x.count * how.pieces)));
   if (!is_cut) return {};
   planned_launch& sum = to.launch(histogram_source);
   to.bind_from_first(sum, counted, parts);
   to.bind_from_first(sum, to.output_slot(0), out);
   how.is_sum = 1;
   sum.set_parameters(how);
-  return to.set_groups(sum, static_cast<std::uint64_t>(x.images));
+  return to.set_groups(sum, static_cast<std::uint64_t>(x.count));
 }
 
 }  // namespace
@@ -93,20 +93,19 @@ op_cost cost_of(const ops::histogram&, std::span<const operand> inputs,
 result<void> plan_for(const ops::histogram& what, planner& to) {
   const operand& out = to.output(0);
   if (to.input(0).elements() == 0) return plan_fill(to, to.output_slot(0), out, 0);
-  images_of_op x(to.input_slot(0), to.input(0));
-  BEAMLET_TRY_VOID(x.make_fit(to));
+  BEAMLET_TRY(const image_view x, image_view::of(to, to.input_slot(0), to.input(0), 3, true));
   if (to.on_cpu()) return plan_histogram_on_cpu(what, to, x);
   BEAMLET_TRY_VOID(plan_fill(to, to.output_slot(0), out, 0));
   planned_launch& made = to.launch(histogram_source);
   histogram_parameters p{};
-  BEAMLET_TRY(p.first_x, to.bind(made, x.memory, x.in));
+  BEAMLET_TRY(p.first_x, to.bind(made, x.memory, x.what));
   BEAMLET_TRY(p.first_y, to.bind(made, to.output_slot(0), out));
   const auto pixels = static_cast<std::uint64_t>(x.height * x.width);
   const auto channels = static_cast<std::uint64_t>(x.channels);
   const std::uint64_t together = std::min<std::uint64_t>(channels, histogram_channels);
   const std::uint64_t pieces = divided_up(pixels, histogram_piece);
   const std::uint64_t all =
-      static_cast<std::uint64_t>(x.images) * divided_up(channels, together) * pieces;
+      static_cast<std::uint64_t>(x.count) * divided_up(channels, together) * pieces;
   if (all > std::numeric_limits<std::uint32_t>::max() / 2)
     return to.unsupported("a histogram of more pieces than 31 bits count");
   p.pixels = static_cast<std::uint32_t>(pixels);

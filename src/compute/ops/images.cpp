@@ -4,7 +4,9 @@
 #include <array>
 #include <numeric>
 #include <span>
+#include <string>
 
+#include "compute/errors.hpp"
 #include "compute/ops/copy.hpp"
 #include "compute/shapes.hpp"
 
@@ -33,11 +35,12 @@ bool image_view::has_dense_rows() const noexcept {
   return (channels == 1 || channel_stride == 1) && (width == 1 || pixel_stride == channels);
 }
 
-result<image_view> image_view::of(planner& to, slot memory, const operand& what, std::size_t own) {
+result<image_view> image_view::of(planner& to, slot memory, const operand& what, std::size_t own,
+                                  bool needs_dense_rows) {
   image_view made;
   made.memory = memory;
   made.what = what;
-  if (made.make(own) && (!to.on_cpu() || made.has_dense_rows())) return made;
+  if (made.make(own) && ((!to.on_cpu() && !needs_dense_rows) || made.has_dense_rows())) return made;
   std::array<std::size_t, dimensions::count_max> order{};
   std::iota(order.begin(), order.end(), std::size_t{0});
   BEAMLET_TRY(const auto dense,
@@ -46,6 +49,19 @@ result<image_view> image_view::of(planner& to, slot memory, const operand& what,
   made.what = dense.second;
   made.make(own);
   return made;
+}
+
+result<void> check_images(const char* op_name, std::span<const tensor_type> inputs) {
+  if (inputs.size() != 1)
+    return compute_error(errc::invalid_argument, std::string(op_name) + ": takes one input, not " +
+                                                     std::to_string(inputs.size()));
+  const dimensions& shape = inputs.front().shape;
+  if (shape.size() < 3)
+    return compute_error(errc::invalid_argument,
+                         std::string(op_name) +
+                             ": images are [..., height, width, channels], not " + text_of(shape) +
+                             "; grey ones have one channel");
+  return {};
 }
 
 }  // namespace compute

@@ -3,7 +3,9 @@
 
 // What the ops on images have in common.
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "compute/plan.hpp"
 
@@ -23,14 +25,18 @@ struct image_view {
   std::int64_t image_stride = 0, row_stride = 0, pixel_stride = 0, channel_stride = 0;
 
   /// The last `own` dimensions are height, width and, of 3, channels. Copies the operand first
-  /// where the dimensions before do not lie along one stride; on the processor also where a row's
-  /// elements do not lie side by side.
-  static result<image_view> of(planner& to, slot memory, const operand& what, std::size_t own);
+  /// where the dimensions before do not lie along one stride; on the processor, and where
+  /// `needs_dense_rows` says so, also where a row's elements do not lie side by side.
+  static result<image_view> of(planner& to, slot memory, const operand& what, std::size_t own,
+                               bool needs_dense_rows = false);
 
  private:
   bool make(std::size_t own);
   bool has_dense_rows() const noexcept;
 };
+
+/// One input, of images [..., height, width, channels].   Errors: invalid_argument.
+result<void> check_images(const char* op_name, std::span<const tensor_type> inputs);
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI
