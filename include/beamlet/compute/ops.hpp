@@ -263,15 +263,29 @@ struct nms {
   std::int64_t outputs_max = 100;  ///< boxes_max at most
 };
 
+/// Scaled dot-product attention, softmax(scale q k' + mask) v, of q [..., heads, tq, d],
+/// k [..., kv_heads, tk, d] and v [..., kv_heads, tk, dv]: all f32 or all f16, and the dimensions
+/// before the heads are the same. heads is a multiple of kv_heads: as many heads next to each other
+/// have the same keys. A fourth input, f32 and broadcast to [..., heads, tq, tk], is added to the
+/// scores; minus infinity hides a key. A query that no key is left for gives 0. Hidden keys weigh
+/// 0, which an infinity or a NaN among their values still turns into NaN. Computed as f32, a part
+/// of the keys at a time: the matrix of scores is never in memory.
+struct attention {
+  static constexpr std::int64_t depth_max = 256;  ///< of d and dv; d is at least 1
+  bool causal = false;                            ///< query i sees keys up to i + tk - tq
+  float scale = 0;                                ///< 0: 1 / sqrt(d)
+};
+
 }  // namespace ops
 
 namespace compute {
 
 /// Every op there is; kernels/ops.def says the same with tolerances and kernels.
-using op = std::variant<ops::elementwise, ops::cast, ops::copy, ops::concat, ops::pad, ops::reduce,
-                        ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul,
-                        ops::resize, ops::convert_color, ops::crop_normalize, ops::filter2d,
-                        ops::separable_filter, ops::sobel, ops::histogram, ops::nms>;
+using op =
+    std::variant<ops::elementwise, ops::cast, ops::copy, ops::concat, ops::pad, ops::reduce,
+                 ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul,
+                 ops::resize, ops::convert_color, ops::crop_normalize, ops::filter2d,
+                 ops::separable_filter, ops::sobel, ops::histogram, ops::nms, ops::attention>;
 
 /// "matmul"; never null.
 const char* name_of(const op& what) noexcept;

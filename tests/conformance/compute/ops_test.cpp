@@ -5,6 +5,7 @@
 
 #include "tests/conformance/compute/op_suite.hpp"
 #include "tests/conformance/compute/ops/argmax.hpp"
+#include "tests/conformance/compute/ops/attention.hpp"
 #include "tests/conformance/compute/ops/cast.hpp"
 #include "tests/conformance/compute/ops/concat.hpp"
 #include "tests/conformance/compute/ops/convert_color.hpp"

@@ -120,4 +120,25 @@ TEST_CASE("a crop is of one image of bytes, by numbers that it can be divided by
   refuses(crop{2, 2, {}, {}, dtypes::u8}, {image}, errc::unsupported, "not to u8");
 }
 
+TEST_CASE("attention is of queries, keys and values that go together") {
+  const auto f32 = [](const dimensions& shape) { return tensor_type{dtypes::f32, shape}; };
+  const tensor_type q = f32({4, 5, 8}), k = f32({2, 7, 8});
+  refuses(ops::attention{}, {q, k}, errc::invalid_argument, "not 2 inputs");
+  refuses(ops::attention{}, {square, square, square}, errc::invalid_argument, "[3, 3]");
+  refuses(ops::attention{}, {{dtypes::u8, {1, 1, 1}}, k, k}, errc::unsupported, "not of u8");
+  refuses(ops::attention{}, {q, {dtypes::f16, {2, 7, 8}}, k}, errc::invalid_argument, "k of f16");
+  refuses(ops::attention{}, {q, f32({3, 7, 8}), f32({3, 7, 8})}, errc::invalid_argument, "heads");
+  refuses(ops::attention{}, {q, f32({0, 7, 8}), f32({0, 7, 8})}, errc::invalid_argument, "heads");
+  refuses(ops::attention{}, {q, k, f32({2, 6, 8})}, errc::invalid_argument, "[2, 6, 8]");
+  refuses(ops::attention{}, {q, f32({2, 7, 9}), k}, errc::invalid_argument, "[2, 7, 9]");
+  refuses(ops::attention{}, {f32({1, 2, 0}), f32({1, 3, 0}), f32({1, 3, 4})},
+          errc::invalid_argument, "of no number");
+  refuses(ops::attention{}, {q, k, f32({2, 7, 257})}, errc::unsupported, "up to 256");
+  refuses(ops::attention{}, {q, k, k, f32({4, 5, 8})}, errc::invalid_argument, "[4, 5, 7]");
+  refuses(ops::attention{}, {q, k, k, f32({1, 4, 5, 7})}, errc::invalid_argument, "[1, 4, 5, 7]");
+  refuses(ops::attention{}, {q, k, k, {dtypes::f16, {7}}}, errc::unsupported, "not of f16");
+  refuses(ops::attention{false, std::numeric_limits<float>::infinity()}, {q, k, k},
+          errc::invalid_argument, "a scale");
+}
+
 }  // namespace
