@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ops that do little more than move memory, on one thread of the cpu backend, beside memcpy of as
 // many bytes: every round runs both in turn. Printed are the bytes read and written per second,
-// best and median of the rounds, and our median as a part of memcpy's.
+// best and median of the rounds, and our median as a part of memcpy's. Where an op computes more
+// than it moves, its GFLOP/s stand behind: 5 n log2 n for n numbers of a transform.
 //
 // ops [ROUNDS [NAME]]   NAME: only ops whose name has it in it
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -38,6 +40,7 @@ struct measured_op {
   std::string name;
   op what;
   std::vector<operand> inputs;
+  double flops = 0;
 };
 
 class measurement {
@@ -62,7 +65,8 @@ class measurement {
     for (auto& h : held) memory.push_back(h.get());
     std::vector<char> from(static_cast<std::size_t>(bytes / 2), 1), to(from.size(), 2);
 
-    const int repeats = static_cast<int>(std::max<std::uint64_t>(1, (32u << 20) / bytes));
+    const double work = std::max(static_cast<double>(bytes), one.flops / 16);
+    const int repeats = std::max(1, static_cast<int>((32u << 20) / work));
     std::vector<double> ours, copies;
     for (int round = 0; round <= rounds_; ++round) {
       const double start = now();
@@ -84,10 +88,12 @@ class measurement {
     }
     const double giga = static_cast<double>(bytes) / 1e9;
     const double ratio = median(copies) / median(ours);
-    std::printf("| %s | %.1f | %.1f | %.1f | %.1f | %.1f | %.0f %% |\n", one.name.c_str(),
-                giga * 1e3, giga / *std::min_element(ours.begin(), ours.end()), giga / median(ours),
+    std::printf("| %s | %.1f | %.1f | %.1f | %.1f | %.1f | %.0f %% |", one.name.c_str(), giga * 1e3,
+                giga / *std::min_element(ours.begin(), ours.end()), giga / median(ours),
                 giga / *std::min_element(copies.begin(), copies.end()), giga / median(copies),
                 100 * ratio);
+    if (one.flops > 0) std::printf(" %.1f |", one.flops / 1e9 / median(ours));
+    std::printf("\n");
     std::fflush(stdout);
     return true;
   }
@@ -205,6 +211,44 @@ std::vector<measured_op> ops_of(std::int64_t count) {
   for (measured_op& o : all) o.name += size;
   return all;
 }
+
+std::vector<measured_op> ops_that_compute() {
+  using kind = ops::fft::kind;
+  const auto of = [](const dimensions& shape, dtype type = dtypes::f32) {
+    return operand::dense(type, shape);
+  };
+  const auto flops = [](double heads, double tq, double tk, double d) {
+    return 4 * heads * tq * tk * d;
+  };
+  const operand q = of({1, 8, 512, 64}), one = of({1, 8, 1, 64}), keys = of({1, 8, 4096, 64});
+  const operand halves = of({1, 8, 512, 64}, dtypes::f16);
+  const double rows = 64;
+  std::vector<measured_op> all = {
+      {"attention of 8 x 512 x 64", ops::attention{}, {q, q, q}, flops(8, 512, 512, 64)},
+      {"attention of 8 x 512 x 64, causal",
+       ops::attention{true},
+       {q, q, q},
+       flops(8, 512, 256.5, 64)},
+      {"attention of 8 x 512 x 64, f16",
+       ops::attention{},
+       {halves, halves, halves},
+       flops(8, 512, 512, 64)},
+      {"attention of one query, 8 x 4096 x 64",
+       ops::attention{},
+       {one, keys, keys},
+       flops(8, 1, 4096, 64)}};
+  for (const std::int64_t n : {64, 512, 1024, 4096}) {
+    const double all_flops = rows * static_cast<double>(n) * std::log2(static_cast<double>(n));
+    all.push_back(
+        {"fft of 64 x " + std::to_string(n), ops::fft{}, {of({64, n, 2})}, 5 * all_flops});
+    all.push_back({"fft of 64 x " + std::to_string(n) + " real",
+                   ops::fft{kind::real_forward},
+                   {of({64, n})},
+                   2.5 * all_flops});
+  }
+  all.push_back({"fft of 1024", ops::fft{}, {of({1024, 2})}, 5 * 10240.0});
+  return all;
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -215,14 +259,15 @@ int main(int argc, char** argv) {
   std::printf("%s, %s; %d rounds in turn, one thread; GB/s read and written.\n\n",
               device->info().name.c_str(), device->info().driver.c_str(), rounds);
   std::printf(
-      "| op | MB | best | median | memcpy, best | median | ours of memcpy's |\n"
-      "|---|---|---|---|---|---|---|\n");
+      "| op | MB | best | median | memcpy, best | median | ours of memcpy's | GFLOP/s |\n"
+      "|---|---|---|---|---|---|---|---|\n");
   measurement all(*device, rounds);
   bool right = true;
   for (const std::int64_t count : {std::int64_t{1} << 24, std::int64_t{1} << 12})
     for (const measured_op& one : ops_of(count))
       if (one.name.find(wanted) != std::string::npos) right = all.run(one) && right;
-  for (const measured_op& one : image_ops())
-    if (one.name.find(wanted) != std::string::npos) right = all.run(one) && right;
+  for (const auto& list : {image_ops(), ops_that_compute()})
+    for (const measured_op& one : list)
+      if (one.name.find(wanted) != std::string::npos) right = all.run(one) && right;
   return right ? 0 : 1;
 }

@@ -56,6 +56,10 @@ std::vector<self_test_case> self_test_cases() {
   made.push_back({ops::sobel{}, {image}});
   made.push_back({ops::histogram{}, {image}});
   made.push_back({ops::nms{.outputs_max = 40}, {{dtypes::f32, {77, 4}}, {dtypes::f32, {77}}}});
+  made.push_back(
+      {ops::attention{.causal = true},
+       {{dtypes::f32, {4, 9, 24}}, {dtypes::f32, {2, 150, 24}}, {dtypes::f32, {2, 150, 24}}}});
+  made.push_back({ops::fft{}, {{dtypes::f32, {9, 128, 2}}}});
   return made;
 }
 

@@ -276,16 +276,26 @@ struct attention {
   float scale = 0;                                ///< 0: 1 / sqrt(d)
 };
 
+/// Discrete Fourier transforms along one dimension of powers of two. `forward` and `inverse`, which
+/// is scaled by 1 / n: of complex f32 [..., n, 2], real and imaginary part, to the same shape.
+/// `real_forward`: of [..., n] to [..., n / 2 + 1, 2], the rest being its mirror. `real_inverse`:
+/// back, where the imaginary parts of the first and the last number count as 0.
+struct fft {
+  enum class kind : std::uint8_t { forward, inverse, real_forward, real_inverse };
+  static constexpr std::int64_t length_max = 4096;  ///< of n, which is at least 2 of real numbers
+  kind what = kind::forward;
+};
+
 }  // namespace ops
 
 namespace compute {
 
 /// Every op there is; kernels/ops.def says the same with tolerances and kernels.
-using op =
-    std::variant<ops::elementwise, ops::cast, ops::copy, ops::concat, ops::pad, ops::reduce,
-                 ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul,
-                 ops::resize, ops::convert_color, ops::crop_normalize, ops::filter2d,
-                 ops::separable_filter, ops::sobel, ops::histogram, ops::nms, ops::attention>;
+using op = std::variant<ops::elementwise, ops::cast, ops::copy, ops::concat, ops::pad, ops::reduce,
+                        ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul,
+                        ops::resize, ops::convert_color, ops::crop_normalize, ops::filter2d,
+                        ops::separable_filter, ops::sobel, ops::histogram, ops::nms, ops::attention,
+                        ops::fft>;
 
 /// "matmul"; never null.
 const char* name_of(const op& what) noexcept;

@@ -12,6 +12,7 @@
 #include "tests/conformance/compute/ops/copy.hpp"
 #include "tests/conformance/compute/ops/crop_normalize.hpp"
 #include "tests/conformance/compute/ops/elementwise.hpp"
+#include "tests/conformance/compute/ops/fft.hpp"
 #include "tests/conformance/compute/ops/filter.hpp"
 #include "tests/conformance/compute/ops/histogram.hpp"
 #include "tests/conformance/compute/ops/matmul.hpp"

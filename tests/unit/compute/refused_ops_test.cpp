@@ -141,4 +141,23 @@ TEST_CASE("attention is of queries, keys and values that go together") {
           errc::invalid_argument, "a scale");
 }
 
+TEST_CASE("transforms are of powers of two, and say how complex numbers lie") {
+  using kind = ops::fft::kind;
+  const auto f32 = [](const dimensions& shape) { return tensor_type{dtypes::f32, shape}; };
+  refuses(ops::fft{}, {}, errc::invalid_argument, "one input, not 0");
+  refuses(ops::fft{}, {{dtypes::f16, {4, 2}}}, errc::unsupported, "not of f16");
+  refuses(ops::fft{}, {square}, errc::invalid_argument, "[..., n, 2]");
+  refuses(ops::fft{}, {f32({2})}, errc::invalid_argument, "[..., n, 2]");
+  refuses(ops::fft{}, {f32({12, 2})}, errc::unsupported, "not of 12 numbers");
+  refuses(ops::fft{}, {f32({8192, 2})}, errc::unsupported, "to 4096");
+  refuses(ops::fft{}, {f32({5, 0, 2})}, errc::unsupported, "not of 0 numbers");
+  refuses(ops::fft{kind::real_forward}, {f32({})}, errc::invalid_argument, "[..., n]");
+  refuses(ops::fft{kind::real_forward}, {f32({1})}, errc::unsupported, "from 2");
+  refuses(ops::fft{kind::real_forward}, {f32({1, 1, 1, 1, 1, 1, 1, 8})}, errc::unsupported,
+          "fewer than 8 dimensions");
+  refuses(ops::fft{kind::real_inverse}, {f32({1, 2})}, errc::unsupported, "not of 0 numbers");
+  refuses(ops::fft{kind::real_inverse}, {f32({8, 2})}, errc::unsupported, "not of 14 numbers");
+  refuses(ops::fft{static_cast<kind>(9)}, {f32({8, 2})}, errc::invalid_argument, "no such kind");
+}
+
 }  // namespace

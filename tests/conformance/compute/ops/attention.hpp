@@ -88,20 +88,20 @@ inline void add_attention_shapes(std::vector<op_case>& cases) {
       const auto add = [&](const char* name, const attention_shape& of, float scale = 0) {
         cases.push_back(attention_case(name, of, ops::attention{causal, scale}, type));
       };
-      add("one number", {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}});
       add("small", {{2, 3, 5}, {2, 7, 5}, {2, 7, 3}});
       add("more queries than keys", {{1, 9, 4}, {1, 5, 4}, {1, 5, 4}}, 1.5f);
       add("blocks", {{2, 150, 24}, {2, 300, 24}, {2, 300, 20}});
       add("shared keys", {{2, 6, 37, 16}, {2, 2, 41, 16}, {2, 2, 41, 16}});
-      add("one query", {{8, 1, 32}, {8, 77, 32}, {8, 77, 32}});
       add("one query, shared keys", {{3, 8, 1, 16}, {3, 2, 530, 16}, {3, 2, 530, 17}});
+      // Drivers compile one more kernel for these.
+      if (type == dtypes::f16) continue;
+      add("one number", {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}});
+      add("one query", {{8, 1, 32}, {8, 77, 32}, {8, 77, 32}});
     }
   cases.push_back(attention_case("deep", {{1, 20, 256}, {1, 40, 256}, {1, 40, 256}}));
-  cases.push_back(
-      attention_case("deep", {{1, 1, 256}, {1, 40, 256}, {1, 40, 250}}, {}, dtypes::f16));
   cases.push_back(attention_case("parts of keys", {{1, 1, 8}, {1, 2000, 8}, {1, 2000, 8}}));
   cases.push_back(
-      attention_case("parts of keys", {{1, 1, 8}, {1, 20000, 8}, {1, 20000, 8}}, {}, dtypes::f16));
+      attention_case("parts of keys", {{1, 2, 8}, {1, 20000, 8}, {1, 20000, 8}}, {}, dtypes::f16));
   cases.push_back(attention_case("parts of keys", {{1, 21, 8}, {1, 3000, 8}, {1, 3000, 8}},
                                  ops::attention{true}));
   cases.push_back(attention_case("no key", {{2, 3, 4}, {2, 0, 4}, {2, 0, 5}}, {}, dtypes::f16));
