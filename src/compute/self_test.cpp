@@ -60,6 +60,11 @@ std::vector<self_test_case> self_test_cases() {
       {ops::attention{.causal = true},
        {{dtypes::f32, {4, 9, 24}}, {dtypes::f32, {2, 150, 24}}, {dtypes::f32, {2, 150, 24}}}});
   made.push_back({ops::fft{}, {{dtypes::f32, {9, 128, 2}}}});
+  made.push_back(
+      {ops::conv2d{.stride = {2, 1}, .padding = {1, 1, 1, 1}, .bias = true},
+       {{dtypes::f32, {2, 5, 13, 17}}, {dtypes::f32, {35, 5, 3, 3}}, {dtypes::f32, {35}}}});
+  made.push_back({ops::pool2d{.size = {3, 3}, .stride = {2, 2}, .padding = {1, 1, 0, 0}},
+                  {{dtypes::f32, {2, 3, 11, 19}}}});
   return made;
 }
 

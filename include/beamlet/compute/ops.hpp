@@ -14,6 +14,7 @@
 #include <beamlet/base/dtype.hpp>
 #include <beamlet/base/result.hpp>
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -286,6 +287,31 @@ struct fft {
   kind what = kind::forward;
 };
 
+/// Sums of products over windows of images, as ONNX' Conv: of [n, c, h, w] and weights
+/// [m, c / groups, kh, kw], both f32 or both f16, [n, m, oh, ow] is made. Each of the `groups`
+/// equal parts of the channels makes as many of the output's. Outside of an image there are zeros.
+/// With `bias` one more input of f32 [m] is added to each channel. Sums are of f32. A window that
+/// reaches over more than there is with the padding is errc::invalid_argument.
+struct conv2d {
+  std::array<std::int64_t, 2> stride{1, 1}, dilation{1, 1};  ///< down, across
+  std::array<std::int64_t, 4> padding{};                     ///< top, left, bottom, right
+  std::int64_t groups = 1;
+  bool bias = false;
+};
+
+/// One number of each window of each channel of [n, c, h, w], as ONNX' MaxPool and AveragePool: the
+/// largest, which a NaN is, or the average. Padding is smaller than every number; an average counts
+/// it, as zeros, if it is told to. A window of padding only: minus infinity, or NaN. To round up,
+/// as `ceil_mode` does, is to give more padding below and to the right. One number of all of a
+/// channel, a global pool, is what `reduce` makes.
+struct pool2d {
+  enum class kind : std::uint8_t { maximum, average };
+  kind what = kind::maximum;
+  std::array<std::int64_t, 2> size{1, 1}, stride{1, 1}, dilation{1, 1};  ///< down, across
+  std::array<std::int64_t, 4> padding{};  ///< top, left, bottom, right
+  bool counts_padding = false;            ///< ONNX' count_include_pad
+};
+
 }  // namespace ops
 
 namespace compute {
@@ -295,7 +321,7 @@ using op = std::variant<ops::elementwise, ops::cast, ops::copy, ops::concat, ops
                         ops::argmax, ops::softmax, ops::layer_norm, ops::rms_norm, ops::matmul,
                         ops::resize, ops::convert_color, ops::crop_normalize, ops::filter2d,
                         ops::separable_filter, ops::sobel, ops::histogram, ops::nms, ops::attention,
-                        ops::fft>;
+                        ops::fft, ops::conv2d, ops::pool2d>;
 
 /// "matmul"; never null.
 const char* name_of(const op& what) noexcept;

@@ -108,6 +108,12 @@ void pack_panels(matrix_in b, std::size_t depth, std::size_t columns, std::size_
   }
 }
 
+void pack_part_of_matrix(const void* of, const made_b::part& which, float* to) noexcept {
+  const auto& b = *static_cast<const matrix_in*>(of);
+  pack_panels({element(b, which.p, which.j), b.row_stride, b.column_stride}, which.depth,
+              which.columns, which.width, to);
+}
+
 // One block of packed panels of B, and `rows` rows of A, contiguous, to multiply with it.
 struct gemm_block {
   gemm_block(const gemm_kernels& table, const float* b, std::size_t k, std::size_t n, matrix_out to,
@@ -184,6 +190,11 @@ std::size_t a_block_floats(const gemm_kernels& kernels, std::size_t m) {
 std::size_t gemm_scratch_bytes(isa set, gemm_shape shape) noexcept {
   if (shape.m == 0 || shape.n == 0 || shape.k == 0) return 0;
   if (shape.m == 1 || shape.n == 1) return gemv_scratch_bytes(shape.m * shape.n, shape.k);
+  return gemm_made_scratch_bytes(set, shape);
+}
+
+std::size_t gemm_made_scratch_bytes(isa set, gemm_shape shape) noexcept {
+  if (shape.m == 0 || shape.n == 0 || shape.k == 0) return 0;
   const gemm_kernels& kernels = gemm_kernels_of(set);
   const std::size_t columns = rounded_up(std::min(shape.n, kernels.block_columns), kernels.columns);
   return (a_block_floats(kernels, shape.m) + columns * std::min(shape.k, kernels.depth)) *
@@ -193,33 +204,38 @@ std::size_t gemm_scratch_bytes(isa set, gemm_shape shape) noexcept {
 void gemm(isa set, gemm_shape shape, matrix_in a, matrix_in b, matrix_out c, gemm_output output,
           std::byte* scratch) noexcept {
   const auto [m, n, k] = shape;
-  bool add = output == gemm_output::add;
-  if (m == 0 || n == 0) return;
-  if (k == 0) {
-    if (!add) write_zeros(m, n, c);
-    return;
-  }
+  const bool add = output == gemm_output::add;
   const gemm_kernels& kernels = gemm_kernels_of(set);
-  if (n == 1) {
+  const bool is_empty = m == 0 || n == 0 || k == 0;
+  if (n == 1 && !is_empty) {
     return gemv(kernels,
                 {m, k, a.data, a.row_stride, a.column_stride, b.data, b.row_stride, c.data,
                  c.row_stride, add},
                 scratch);
   }
-  if (m == 1) {
+  if (m == 1 && !is_empty) {
     return gemv(
         kernels,
         {n, k, b.data, b.column_stride, b.row_stride, a.data, a.column_stride, c.data, 1, add},
         scratch);
   }
+  gemm_made(set, shape, a, {pack_part_of_matrix, &b}, c, output, scratch);
+}
+
+void gemm_made(isa set, gemm_shape shape, matrix_in a, const made_b& b, matrix_out c,
+               gemm_output output, std::byte* scratch) noexcept {
+  const auto [m, n, k] = shape;
+  const bool add = output == gemm_output::add;
+  if (m == 0 || n == 0) return;
+  if (k == 0) return add ? void() : write_zeros(m, n, c);
+  const gemm_kernels& kernels = gemm_kernels_of(set);
   float* a_block = reinterpret_cast<float*>(scratch);
   float* b_block = a_block + a_block_floats(kernels, m);
   for (std::size_t j = 0, columns = 0; j < n; j += columns) {
     columns = columns_share(kernels, n - j, kernels.block_columns);
     for (std::size_t p = 0, depth = 0; p < k; p += depth) {
       depth = fair_share(k - p, kernels.depth);
-      pack_panels({element(b, p, j), b.row_stride, b.column_stride}, depth, columns,
-                  kernels.columns, b_block);
+      b.pack(b.of, {p, depth, j, columns, kernels.columns}, b_block);
       const matrix_out to{c.data + j, c.row_stride};
       run_rows(gemm_block(kernels, b_block, depth, columns, to, add || p > 0), m,
                {element(a, 0, p), a.row_stride, a.column_stride}, a_block);

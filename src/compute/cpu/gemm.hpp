@@ -58,6 +58,22 @@ std::size_t gemm_scratch_bytes(isa set, gemm_shape shape) noexcept;
 void gemm(isa set, gemm_shape shape, matrix_in a, matrix_in b, matrix_out c, gemm_output output,
           std::byte* scratch) noexcept;
 
+/// A B that is made while it is packed, of parts of it, in the order in which kernels read it: rows
+/// from `p` on and columns from `j` on, in panels of `width` columns, one behind the other; rows of
+/// a panel lie side by side, and the last panel is filled up with zeros.
+struct made_b {
+  struct part {
+    std::size_t p, depth, j, columns, width;
+  };
+  void (*pack)(const void* of, const part& which, float* to) noexcept;
+  const void* of;
+};
+
+/// As gemm() and its scratch memory.
+std::size_t gemm_made_scratch_bytes(isa set, gemm_shape shape) noexcept;
+void gemm_made(isa set, gemm_shape shape, matrix_in a, const made_b& b, matrix_out c,
+               gemm_output output, std::byte* scratch) noexcept;
+
 /// A matrix B in the order in which the kernels of one instruction set read it: a view of memory
 /// that the packer's caller owns.
 struct packed_b {

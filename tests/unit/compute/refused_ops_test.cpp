@@ -160,4 +160,41 @@ TEST_CASE("transforms are of powers of two, and say how complex numbers lie") {
   refuses(ops::fft{static_cast<kind>(9)}, {f32({8, 2})}, errc::invalid_argument, "no such kind");
 }
 
+TEST_CASE("convolutions are of images and weights whose channels belong together") {
+  const tensor_type x{dtypes::f32, {1, 4, 6, 6}}, w{dtypes::f32, {8, 4, 3, 3}};
+  const tensor_type bias{dtypes::f32, {8}};
+  refuses(ops::conv2d{}, {x}, errc::invalid_argument, "2 inputs, not 1");
+  refuses(ops::conv2d{.bias = true}, {x, w}, errc::invalid_argument, "3 inputs, not 2");
+  refuses(ops::conv2d{}, {{dtypes::u8, {1, 4, 6, 6}}, w}, errc::unsupported, "not of u8");
+  refuses(ops::conv2d{}, {{dtypes::f16, {1, 4, 6, 6}}, w}, errc::invalid_argument, "cast one");
+  refuses(ops::conv2d{}, {x, square}, errc::invalid_argument, "[3, 3]");
+  refuses(ops::conv2d{}, {x, {dtypes::f32, {8, 2, 3, 3}}}, errc::invalid_argument, "of 4 channels");
+  refuses(ops::conv2d{.groups = 3}, {x, w}, errc::invalid_argument, "3 equal groups");
+  refuses(ops::conv2d{.groups = 0}, {x, w}, errc::invalid_argument, "no groups");
+  refuses(ops::conv2d{.bias = true}, {x, w, {dtypes::f32, {4}}}, errc::invalid_argument, "f32 [8]");
+  refuses(ops::conv2d{.bias = true}, {x, w, {dtypes::f16, {8}}}, errc::invalid_argument, "f32 [8]");
+  refuses(ops::conv2d{}, {x, {dtypes::f32, {8, 4, 7, 7}}}, errc::invalid_argument,
+          "over 7 rows of 6");
+  refuses(ops::conv2d{}, {x, {dtypes::f32, {8, 4, 0, 3}}}, errc::invalid_argument, "not 0");
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  refuses(ops::conv2d{.dilation = {1, most}}, {x, w}, errc::invalid_argument, "from 1 to");
+  refuses(ops::conv2d{.padding = {0, most, 0, 0}}, {x, w}, errc::too_large, "a padding");
+  refuses(ops::conv2d{.padding = {0, -1, 0, 0}}, {x, w}, errc::invalid_argument, "fewer than no");
+  const std::int64_t large = std::numeric_limits<std::int32_t>::max();
+  refuses(ops::conv2d{.padding = {large, large, large, large}}, {x, w}, errc::too_large, "2^62");
+  CHECK(outputs_of(ops::conv2d{.bias = true}, types{x, w, bias}).has_value());
+}
+
+TEST_CASE("pools are of images, and of windows that fit") {
+  const tensor_type x{dtypes::f32, {1, 4, 6, 5}};
+  refuses(ops::pool2d{}, {}, errc::invalid_argument, "one input, not 0");
+  refuses(ops::pool2d{}, {{dtypes::i8, {1, 4, 6, 5}}}, errc::unsupported, "not of i8");
+  refuses(ops::pool2d{}, {square}, errc::invalid_argument, "[3, 3]");
+  refuses(ops::pool2d{static_cast<ops::pool2d::kind>(2)}, {x}, errc::invalid_argument, "no such");
+  refuses(ops::pool2d{.size = {1, 6}}, {x}, errc::invalid_argument, "over 6 columns of 5");
+  refuses(ops::pool2d{.size = {2, 2}, .stride = {0, 1}}, {x}, errc::invalid_argument, "not 0");
+  refuses(ops::pool2d{.size = {2, 2}, .dilation = {6, 1}}, {x}, errc::invalid_argument,
+          "over 7 rows of 6");
+}
+
 }  // namespace
