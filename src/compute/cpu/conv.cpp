@@ -16,28 +16,6 @@ namespace {
 constexpr std::uint64_t conv_part_floats = 16384;
 constexpr std::int64_t conv_window_max = 64;
 
-template <std::size_t Count>
-void copy_floats(const float* from, float* to) {
-  std::memcpy(to, from, Count * sizeof(float));
-}
-
-// Pieces of sizes that the compiler knows, for a call of memcpy takes as long as its copy; the last
-// ones overlap.
-inline void copy_run(const float* from, std::size_t count, float* to) {
-  if (count >= 8) {
-    for (std::size_t i = 0; i + 8 <= count; i += 8) copy_floats<8>(from + i, to + i);
-    if (count % 8 != 0) copy_floats<8>(from + count - 8, to + count - 8);
-  } else if (count >= 4) {
-    copy_floats<4>(from, to);
-    copy_floats<4>(from + count - 4, to + count - 4);
-  } else if (count >= 2) {
-    copy_floats<2>(from, to);
-    copy_floats<2>(from + count - 2, to + count - 2);
-  } else {
-    copy_floats<1>(from, to);
-  }
-}
-
 // The matrix that the weights are multiplied with: rows are the window's places in each channel,
 // columns are pixels of the output from `first` on.
 class window_matrix {
@@ -116,7 +94,7 @@ class window_matrix {
                           std::ptrdiff_t row_step, std::size_t count, float* to) {
     while (count > 0) {
       const std::size_t run = std::min(count, static_cast<std::size_t>(columns - column));
-      copy_run(row + static_cast<std::ptrdiff_t>(column), run, to);
+      copy_few(row + static_cast<std::ptrdiff_t>(column), run, to);
       to += run;
       count -= run;
       row += row_step;

@@ -2,6 +2,7 @@
 #include "compute/cpu/pool.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "compute/cpu/folds.hpp"
@@ -13,33 +14,9 @@ namespace compute {
 
 namespace {
 
-struct window_maximum {
-  static constexpr float around = -std::numeric_limits<float>::infinity();
-  template <int N>
-  BEAMLET_IN_LOOPS static floats<N> of(const floats<N>& a, const floats<N>& x, float) {
-    return taking_larger::of(a, x);
-  }
-};
-struct window_sum {
-  static constexpr float around = 0;
-  template <int N>
-  BEAMLET_IN_LOOPS static floats<N> of(const floats<N>& a, const floats<N>& x, float) {
-    return a + x;
-  }
-};
-struct window_weighted {
-  static constexpr float around = 0;
-  template <int N>
-  BEAMLET_IN_LOOPS static floats<N> of(const floats<N>& a, const floats<N>& x, float weight) {
-    return a + x * floats<N>(weight);
-  }
-};
-
 // Columns of the output at a time, and floats of the part of the input that they need: as much as
-// stays in an L1 cache.
-constexpr std::int64_t pool_columns_max = 512, pool_part_floats = 6144;
-// Wider windows go the slower way.
-constexpr std::int64_t pool_window_max = 64;
+// stays in an L1 cache. Windows of more places go the slower way.
+constexpr std::int64_t pool_columns_max = 512, pool_part_floats = 6144, pool_places_max = 128;
 
 // Places of a window that are inside of the input: [first, end).
 struct places_inside {
@@ -49,6 +26,87 @@ struct places_inside {
     const auto up = [by](std::int64_t n) { return n <= 0 ? 0 : (n + by - 1) / by; };
     first = std::min(of.size[d], up(-at));
     end = std::max(first, std::min(of.size[d], up(of.in[d] - at)));
+  }
+};
+
+struct window_maximum {
+  template <int N>
+  BEAMLET_IN_LOOPS static floats<N> of(const floats<N>& a, const floats<N>& x, const float*) {
+    return taking_larger::of(a, x);
+  }
+};
+struct window_weighted {
+  /// The weight lies there as often as a vector has elements: to make a vector of a float takes
+  /// longer than the product.
+  template <int N>
+  BEAMLET_IN_LOOPS static floats<N> of(const floats<N>& a, const floats<N>& x,
+                                       const float* weight) {
+    return a + x * floats<N>::load(weight);
+  }
+};
+
+// What windows in some rows and columns of the output make of a copied part.
+struct folded_windows {
+  window_kind kind;
+  std::int64_t rows, columns, places;
+  const float* from;               // of the first row and column, and from one row to the next
+  std::ptrdiff_t from_step;        //
+  const std::ptrdiff_t* place_at;  // from there, what each place of a window reads
+  const float* weights;            // vectors of each place
+  float start;
+  float* to;
+  std::ptrdiff_t to_step;
+
+  template <int N>
+  BEAMLET_IN_LOOPS void run() const {
+    if (kind == window_kind::maximum) fold<N, window_maximum>();
+    else fold<N, window_weighted>();
+  }
+
+  // Four vectors at once, of one row or several, so that a sum does not wait for itself.
+  template <int N, class Kind>
+  BEAMLET_IN_LOOPS void fold() const {
+    const float* in[4];
+    float* out[4];
+    std::int64_t waiting = 0;
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = 0; c < columns; c += N) {
+        // The last whole vector has some of the one before it once more.
+        const std::int64_t at = std::min(c, std::max<std::int64_t>(0, columns - N));
+        in[waiting] = from + r * from_step + at;
+        out[waiting] = to + r * to_step + at;
+        ++waiting;
+        const bool is_last = r + 1 == rows && c + N >= columns;
+        if (waiting < 4 && !is_last) continue;
+        for (; waiting < 4; ++waiting) in[waiting] = in[0], out[waiting] = out[0];
+        fold_four<N, Kind>(in, out);
+        waiting = 0;
+      }
+  }
+
+  template <int N, class Kind>
+  BEAMLET_IN_LOOPS void fold_four(const float* const* in, float* const* out) const {
+    floats<N> a = start, b = a, c = a, d = a;
+    const float *x = in[0], *y = in[1], *z = in[2], *w = in[3], *weight = weights;
+    for (std::int64_t n = 0; n < places; ++n, weight += cpu_windows::vector_columns) {
+      const std::ptrdiff_t at = place_at[n];
+      a = Kind::of(a, floats<N>::load(x + at), weight);
+      b = Kind::of(b, floats<N>::load(y + at), weight);
+      c = Kind::of(c, floats<N>::load(z + at), weight);
+      d = Kind::of(d, floats<N>::load(w + at), weight);
+    }
+    if (columns >= N) {
+      a.store(out[0]);
+      b.store(out[1]);
+      c.store(out[2]);
+      d.store(out[3]);
+      return;
+    }
+    const auto count = static_cast<std::size_t>(columns);
+    a.store(out[0], count);
+    b.store(out[1], count);
+    c.store(out[2], count);
+    d.store(out[3], count);
   }
 };
 
@@ -64,39 +122,42 @@ class pool_plane {
     const auto bytes = static_cast<std::int64_t>(bytes_of(of_.type));
     in_ = call.buffer<const std::byte>(0) + static_cast<std::ptrdiff_t>(from * bytes);
     if (how.kind == window_kind::weighted)
-      weights_ = call.buffer<const float>(1) + static_cast<std::size_t>(channel) *
-                                                   static_cast<std::size_t>(of_.size[0]) *
-                                                   static_cast<std::size_t>(of_.size[1]);
+      weights_ = call.buffer<const float>(1) +
+                 static_cast<std::ptrdiff_t>(static_cast<std::int64_t>(channel) * of_.size[0] *
+                                             of_.size[1]);
     if (how.has_bias != 0)
-      bias_ = call.buffer<const float>(
+      start_ = call.buffer<const float>(
           2)[static_cast<std::ptrdiff_t>(static_cast<std::int64_t>(channel) * how.bias_step)];
+    if (how.kind == window_kind::maximum)
+      start_ = around_ = -std::numeric_limits<float>::infinity();
     out_ =
         call.buffer<std::byte>(3) + static_cast<std::ptrdiff_t>(static_cast<std::int64_t>(plane) *
                                                                 of_.out[0] * of_.out[1] * bytes);
   }
 
-  template <int N, class Kind>
-  BEAMLET_IN_LOOPS void run(std::int64_t row, std::int64_t end) {
-    const float start = how_.kind == window_kind::weighted ? bias_ : Kind::around;
+  void run(std::int64_t row, std::int64_t end) {
+    constexpr std::int64_t few = cpu_windows::vector_columns;
     std::int64_t columns = std::min(pool_columns_max, of_.out[1]);
-    while (columns > 2 * N && plane_part::floats(of_, 1, columns) > pool_part_floats) columns /= 2;
+    while (columns > 2 * few && plane_part::floats(of_, 1, columns) > pool_part_floats)
+      columns /= 2;
     for (std::int64_t column = 0, some = 0; column < of_.out[1]; column += some) {
-      // As equal as can be: rows shorter than a vector are not read in place.
+      // As equal as can be: what is read in place has a vector's columns at least.
       const std::int64_t left = of_.out[1] - column, pieces = (left + columns - 1) / columns;
       some = (left + pieces - 1) / pieces;
       count_columns(column, some);
       const std::int64_t rows = rows_of_part(some);
       for (std::int64_t r = row; r < end; r += rows) {
         const output_part part{r, std::min(rows, end - r), column, some};
-        if (rows == 1 && !is_quick(some)) run_slowly<N, Kind>(part, start);
-        else run_quickly<N, Kind>(part, start);
+        if (is_quick(some)) run_quickly(part);
+        else run_slowly(part);
       }
     }
   }
 
  private:
   bool is_quick(std::int64_t columns) const {
-    return of_.size[1] <= pool_window_max &&
+    return of_.size[0] <= pool_places_max && of_.size[1] <= pool_places_max &&
+           of_.size[0] * of_.size[1] <= pool_places_max &&
            plane_part::floats(of_, 1, columns) <= pool_part_floats;
   }
   std::int64_t rows_of_part(std::int64_t columns) const {
@@ -106,6 +167,50 @@ class pool_plane {
     while (rows < of_.out[0] && plane_part::floats(of_, 2 * rows, columns) <= pool_part_floats)
       rows *= 2;
     return rows;
+  }
+
+  void run_quickly(const output_part& part) {
+    plane_part from;
+    from.load(set_, of_, in_, part, around_, part_);
+    std::int64_t n = 0;
+    for (std::int64_t i = 0; i < of_.size[0]; ++i)
+      for (std::int64_t j = 0; j < of_.size[1]; ++j, ++n) {
+        place_at_[n] = from.at(0, i, j) - from.row_at(0, 0);
+        const float weight = weights_ != nullptr ? weights_[n] : 1;  // an average's is 1
+        std::fill_n(spread_ + n * cpu_windows::vector_columns, cpu_windows::vector_columns, weight);
+      }
+    // Halves are made of one row at a time.
+    const std::int64_t some = of_.type == number::f32 ? part.rows : 1;
+    for (std::int64_t r = 0; r < part.rows; r += some) {
+      float* to = row_out(part, r);
+      run_for_widest(set_, folded_windows{how_.kind, some, part.columns, n, from.row_at(r, 0),
+                                          from.row_step(), place_at_, spread_, start_, to,
+                                          static_cast<std::ptrdiff_t>(of_.out[1])});
+      for (std::int64_t k = r; k < r + some; ++k, to += of_.out[1]) finish(part, k, to);
+    }
+  }
+
+  // A row of the output, whose windows reach further than a part holds: place by place.
+  void run_slowly(const output_part& part) {
+    float* sum = row_out(part, 0);
+    std::fill_n(sum, part.columns, start_);
+    const places_inside rows(of_, 0, part.row);
+    const std::int64_t row = part.row * of_.stride[0] - of_.before[0];
+    const std::int64_t column = part.column * of_.stride[1] - of_.before[1];
+    const std::int64_t first = places_inside(of_, 1, part.column + part.columns - 1).first;
+    const std::int64_t end = places_inside(of_, 1, part.column).end;
+    for (std::int64_t i = rows.first; i < rows.end; ++i)
+      for (std::int64_t j = first; j < end; ++j) {
+        load_window_row(set_, of_, in_, row + i * of_.dilation[0], column + j * of_.dilation[1],
+                        of_.stride[1], static_cast<std::size_t>(part.columns), around_, part_);
+        const float weight = weights_ != nullptr ? weights_[i * of_.size[1] + j] : 1;
+        for (std::int64_t c = 0; c < part.columns; ++c) {
+          const float x = part_[c];
+          if (how_.kind != window_kind::maximum) sum[c] += x * weight;
+          else if (x > sum[c] || std::isnan(x)) sum[c] = x;
+        }
+      }
+    finish(part, 0, sum);
   }
 
   // Of an average, how many columns of each window count.
@@ -118,75 +223,6 @@ class pool_plane {
     }
   }
 
-  template <int N, class Kind>
-  BEAMLET_IN_LOOPS void run_quickly(const output_part& part, float start) {
-    plane_part from;
-    from.load(set_, of_, in_, part, Kind::around, part_);
-    std::ptrdiff_t across[pool_window_max];
-    for (std::int64_t j = 0; j < of_.size[1]; ++j) across[j] = from.column_at(j);
-    for (std::int64_t r = 0; r < part.rows; ++r) {
-      float* to = row_out(part, r);
-      const float* first = from.row_at(r, 0);
-      const std::ptrdiff_t down = from.row_at(r, 1) - first;
-      std::int64_t c = 0;
-      // The last whole vectors are made once more, with those before them.
-      for (; part.columns >= 4 * N && c < part.columns; c += 4 * N) {
-        const std::int64_t at = std::min(c, part.columns - 4 * N);
-        fold<N, 4, Kind>(first + at, down, across, start, to + at);
-      }
-      for (; part.columns >= N && c < part.columns; c += N) {
-        const std::int64_t at = std::min(c, part.columns - N);
-        fold<N, 1, Kind>(first + at, down, across, start, to + at);
-      }
-      if (c < part.columns) {
-        float whole[N];
-        fold<N, 1, Kind>(first, down, across, start, whole);
-        std::copy_n(whole, part.columns, to);
-      }
-      finish<N>(part, r, to);
-    }
-  }
-
-  template <int N, int V, class Kind>
-  BEAMLET_IN_LOOPS void fold(const float* from, std::ptrdiff_t down, const std::ptrdiff_t* across,
-                             float start, float* to) const {
-    floats<N> sum[V];
-    for (int v = 0; v < V; ++v) sum[v] = start;
-    const float* weight = weights_;
-    for (std::int64_t i = 0; i < of_.size[0]; ++i, from += down)
-      for (std::int64_t j = 0; j < of_.size[1]; ++j) {
-        const float* x = from + across[j];
-        const float w = weight != nullptr ? *weight++ : 0;
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) sum[v] = Kind::of(sum[v], floats<N>::load(x + v * N), w);
-      }
-    for (int v = 0; v < V; ++v) sum[v].store(to + v * N);
-  }
-
-  // A row of the output, whose windows reach further than a part holds: place by place.
-  template <int N, class Kind>
-  BEAMLET_IN_LOOPS void run_slowly(const output_part& part, float start) {
-    const auto count = static_cast<std::size_t>(part.columns);
-    float* sum = row_out(part, 0);
-    std::fill_n(sum, count, start);
-    const places_inside rows(of_, 0, part.row);
-    const std::int64_t row = part.row * of_.stride[0] - of_.before[0];
-    const std::int64_t column = part.column * of_.stride[1] - of_.before[1];
-    const std::int64_t first = places_inside(of_, 1, part.column + part.columns - 1).first;
-    const std::int64_t end = places_inside(of_, 1, part.column).end;
-    for (std::int64_t i = rows.first; i < rows.end; ++i)
-      for (std::int64_t j = first; j < end; ++j) {
-        load_window_row(set_, of_, in_, row + i * of_.dilation[0], column + j * of_.dilation[1],
-                        of_.stride[1], count, Kind::around, part_);
-        const float w = weights_ != nullptr ? weights_[i * of_.size[1] + j] : 0;
-        std::size_t c = 0;
-        for (; c + N <= count; c += N)
-          Kind::of(floats<N>::load(sum + c), floats<N>::load(part_ + c), w).store(sum + c);
-        for (; c < count; ++c) sum[c] = Kind::of(floats<N>(sum[c]), floats<N>(part_[c]), w)[0];
-      }
-    finish<N>(part, 0, sum);
-  }
-
   std::byte* out_at(const output_part& part, std::int64_t r) const {
     const auto bytes = static_cast<std::int64_t>(bytes_of(of_.type));
     const std::int64_t at = (part.row + r) * of_.out[1] + part.column;
@@ -195,20 +231,15 @@ class pool_plane {
   float* row_out(const output_part& part, std::int64_t r) {
     return of_.type == number::f32 ? reinterpret_cast<float*>(out_at(part, r)) : made_;
   }
-  template <int N>
-  BEAMLET_IN_LOOPS void finish(const output_part& part, std::int64_t r, float* row) {
-    const auto count = static_cast<std::size_t>(part.columns);
+  void finish(const output_part& part, std::int64_t r, float* row) {
     if (how_.kind == window_kind::average) {
       const places_inside inside(of_, 0, part.row + r);
       const auto rows =
           static_cast<float>(how_.counts_padding != 0 ? of_.size[0] : inside.end - inside.first);
-      std::size_t c = 0;
-      for (; c + N <= count; c += N)
-        (floats<N>::load(row + c) / (floats<N>::load(counts_ + c) * floats<N>(rows)))
-            .store(row + c);
-      for (; c < count; ++c) row[c] /= counts_[c] * rows;
+      for (std::int64_t c = 0; c < part.columns; ++c) row[c] /= counts_[c] * rows;
     }
-    if (of_.type != number::f32) store_block(set_, of_.type, row, count, out_at(part, r));
+    if (of_.type != number::f32)
+      store_block(set_, of_.type, row, static_cast<std::size_t>(part.columns), out_at(part, r));
   }
 
   isa set_;
@@ -216,38 +247,25 @@ class pool_plane {
   const cpu_windows& of_;
   const std::byte* in_;
   const float* weights_ = nullptr;
-  float bias_ = 0;
+  float start_ = 0, around_ = 0;
   std::byte* out_;
+  std::ptrdiff_t place_at_[pool_places_max];
+  alignas(64) float spread_[pool_places_max * cpu_windows::vector_columns];
   alignas(64) float part_[pool_part_floats];
   alignas(64) float made_[pool_columns_max];
   alignas(64) float counts_[pool_columns_max];
 };
 
-struct pooling {
-  const cpu_call& call;
-  std::uint64_t first, last;
-
-  template <int N>
-  BEAMLET_IN_LOOPS void run() const {
-    const auto& how = call.parameters_as<cpu_pool>();
-    const std::uint64_t pieces = how.groups_of_plane();
-    for (std::uint64_t g = first; g < last; ++g) {
-      pool_plane plane(call, how, g / pieces);
-      const std::int64_t row = static_cast<std::int64_t>(g % pieces) * how.rows_of_group();
-      const std::int64_t end = std::min(row + how.rows_of_group(), how.windows.out[0]);
-      switch (how.kind) {
-        case window_kind::maximum: plane.run<N, window_maximum>(row, end); break;
-        case window_kind::average: plane.run<N, window_sum>(row, end); break;
-        case window_kind::weighted: plane.run<N, window_weighted>(row, end); break;
-      }
-    }
-  }
-};
-
 }  // namespace
 
 void pool_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) {
-  run_for(call.set, pooling{call, first, last});
+  const auto& how = call.parameters_as<cpu_pool>();
+  const std::uint64_t pieces = how.groups_of_plane();
+  for (std::uint64_t g = first; g < last; ++g) {
+    const std::int64_t row = static_cast<std::int64_t>(g % pieces) * how.rows_of_group();
+    pool_plane(call, how, g / pieces)
+        .run(row, std::min(row + how.rows_of_group(), how.windows.out[0]));
+  }
 }
 
 }  // namespace compute

@@ -155,7 +155,7 @@ void run_for(isa set, const Body& body) {
   (void)set;
   run_for_any(body);
 }
-/// The same, and with vectors of 16 where the set has them: for loops that gain by it.
+/// The same with the widest vectors there are: where more is computed than moved.
 template <class Body>
 void run_for_widest(isa set, const Body& body) {
 #if BEAMLET_X86_64

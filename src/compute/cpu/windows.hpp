@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "compute/cpu/blocks.hpp"
 
@@ -18,6 +19,8 @@ namespace compute {
 /// Pairs are down and across.
 struct cpu_windows {
   using pair = std::array<std::int64_t, 2>;
+  /// Floats of the widest vector.
+  static constexpr std::int64_t vector_columns = 16;
 
   pair in{}, out{};  ///< of a plane
   pair size{1, 1}, stride{1, 1}, dilation{1, 1};
@@ -47,8 +50,8 @@ class plane_part {
   static std::uint64_t floats(const cpu_windows& of, std::int64_t rows,
                               std::int64_t columns) noexcept;
 
-  /// The plane's rows, or a copy of them in `memory`, with `around` outside of it. Of a copy whole
-  /// vectors may be read.
+  /// The plane's rows, or a copy of them in `memory`, with `around` outside of it. Of a copy of
+  /// few columns, a whole vector may be read.
   void load(isa set, const cpu_windows& of, const std::byte* plane, const output_part& part,
             float around, float* memory) noexcept;
 
@@ -82,6 +85,28 @@ class plane_part {
 void load_window_row(isa set, const cpu_windows& of, const std::byte* plane, std::int64_t row,
                      std::int64_t column, std::int64_t by, std::size_t count, float around,
                      float* to) noexcept;
+
+template <std::size_t Count>
+inline void copy_floats(const float* from, float* to) {
+  std::memcpy(to, from, Count * sizeof(float));
+}
+
+/// Of some tens of floats at most: pieces of sizes that the compiler knows, the last ones overlap.
+/// A call of memcpy takes as long as such a copy. `count` > 0.
+inline void copy_few(const float* from, std::size_t count, float* to) {
+  if (count >= 8) {
+    for (std::size_t i = 0; i + 8 <= count; i += 8) copy_floats<8>(from + i, to + i);
+    if (count % 8 != 0) copy_floats<8>(from + count - 8, to + count - 8);
+  } else if (count >= 4) {
+    copy_floats<4>(from, to);
+    copy_floats<4>(from + count - 4, to + count - 4);
+  } else if (count >= 2) {
+    copy_floats<2>(from, to);
+    copy_floats<2>(from + count - 2, to + count - 2);
+  } else {
+    copy_floats<1>(from, to);
+  }
+}
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI

@@ -50,9 +50,8 @@ result<void> plan_on_cpu(const plane_windows& what, planner& to) {
   const operand &x = to.input(0), &out = to.output(0);
   cpu_pool how;
   how.windows = what.window.on_cpu(x, out.shape);
-  // A part that is read in place has a vector's columns at least.
-  constexpr std::int64_t columns_in_place = 8;
-  if (out.shape[3] < columns_in_place) how.windows.is_copied = 1;
+  // Whole vectors are read, and nothing behind the input.
+  if (out.shape[3] < cpu_windows::vector_columns) how.windows.is_copied = 1;
   how.channels = static_cast<std::uint64_t>(out.shape[1]);
   how.multiplier = multiplier_of(to);
   how.image_step = x.strides[0];
