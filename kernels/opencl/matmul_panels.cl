@@ -21,6 +21,7 @@ PARAMETERS(uint m; uint n; uint row_panels; uint column_panels; uint chunks; uin
 #define EACH_ROW(DO) PASTE(ROWS_, ROWS)(DO)
 
 #define DECLARE(r) VECTOR c##r = left, d##r = right;
+#define FROM_BIAS(r) c##r = d##r = (VECTOR)(in_bias[(int)p.first_bias + (int)min(i0 + r, p.m - 1) * p.bias_stride]);
 #define FROM_C(r) c##r = LOAD(0, to + (r) * p.n), d##r = LOAD(1, to + (r) * p.n);
 #define FROM_EDGE(r) c##r = LOAD(0, edge + (r) * COLUMNS), d##r = LOAD(1, edge + (r) * COLUMNS);
 #define MULTIPLY(r) c##r = fma((VECTOR)(a[r]), b0, c##r), d##r = fma((VECTOR)(a[r]), b1, d##r);
@@ -38,12 +39,15 @@ KERNEL(matmul_panels, IN(0, f32, in_a) IN(1, f32, in_b) IN(2, f32, in_bias) OUT(
   bool whole = rows == ROWS && columns == COLUMNS;
   float edge[ROWS * COLUMNS];
   VECTOR left = 0, right = 0;
-  if (p.has_bias && p.begin == 0) {
+  if (p.has_bias == 1 && p.begin == 0) {
     for (uint q = 0; q < COLUMNS; ++q)
       edge[q] = q < columns ? in_bias[(int)p.first_bias + (int)(j0 + q) * p.bias_stride] : 0.0f;
     left = LOAD(0, edge), right = LOAD(1, edge);
   }
   EACH_ROW(DECLARE)
+  if (p.has_bias == 2 && p.begin == 0) {  // of rows, not of columns
+    EACH_ROW(FROM_BIAS)
+  }
   if (p.begin > 0 && whole) {
     EACH_ROW(FROM_C)
   } else if (p.begin > 0) {

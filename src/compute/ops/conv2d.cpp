@@ -11,6 +11,7 @@
 #include "compute/errors.hpp"
 #include "compute/op_functions.hpp"
 #include "compute/ops/copy.hpp"
+#include "compute/ops/matmul.hpp"
 #include "compute/ops/windows.hpp"
 #include "compute/shapes.hpp"
 
@@ -187,6 +188,34 @@ result<void> plan_conv_on_cpu(const convolution& c, planner& to) {
   return to.set_groups(made, how.groups);
 }
 
+// A window of one pixel, whose places lie in memory as columns of a matrix: a plain product.
+std::optional<matmul_product> product_of(const convolution& c, const planner& to) {
+  const operand &x = to.input(0), &out = to.output(0), &weights = to.input(1);
+  const sliding_window of = c.window.simplified(out.shape);
+  constexpr std::array<std::int64_t, 2> one{1, 1};
+  const std::int64_t rows = x.shape[2], columns = x.shape[3];
+  const bool is_row = rows == 1 || columns == 1 || x.strides[2] == columns * x.strides[3];
+  if (of.size != one || of.stride != one || c.window.has_padding() || c.parts != 1 || !is_row ||
+      out.shape[2] != rows || out.shape[3] != columns)
+    return {};
+  matmul_product p;
+  p.m = static_cast<std::uint64_t>(out.shape[1]);
+  p.n = static_cast<std::uint64_t>(rows * columns);
+  p.k = static_cast<std::uint64_t>(x.shape[1]);
+  p.batches = static_cast<std::uint64_t>(x.shape[0]);
+  p.a_row = weights.strides[0], p.a_column = weights.strides[1];
+  p.b_row = x.strides[1], p.b_column = columns == 1 ? x.strides[2] : x.strides[3];
+  p.type_of_b = x.type;
+  p.inputs = {1, 0};
+  p.has_bias = p.has_bias_of_rows = c.bias.has_value();
+  if (p.batches == 1) return p;
+  p.batch.rank = 1;
+  p.batch.size[0] = x.shape[0];
+  p.batch.stride[1][0] = x.strides[0];
+  p.batch.stride[2][0] = out.strides[0];
+  return p;
+}
+
 // Rounds of an item's loops: of each step of the depth, with those that load the strips.
 constexpr std::uint64_t conv_step = 16, conv_rounds_of_step = 24;
 
@@ -283,6 +312,8 @@ op_cost cost_of(const ops::conv2d&, std::span<const operand> inputs,
 
 result<void> plan_for(const ops::conv2d& what, planner& to) {
   convolution c(what, to);
+  if (!to.on_cpu())
+    if (const auto product = product_of(c, to)) return plan_matmul_on_device(*product, to);
   BEAMLET_TRY_VOID(prepare_weights(c, to));
   if (c.is_of_planes())
     return plan_plane_windows({c.window, window_kind::weighted, false, c.weights, c.bias}, to);

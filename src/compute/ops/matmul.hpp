@@ -3,6 +3,8 @@
 
 // What both ways to plan a matrix product begin with.
 
+#include <array>
+
 #include "compute/plan.hpp"
 #include "compute/shapes.hpp"
 
@@ -16,6 +18,9 @@ struct matmul_product {
   std::int64_t a_row = 0, a_column = 0, b_row = 0, b_column = 0;
   walk batch;  // of A, B and C
   bool has_scale = false, has_bias = false;
+  /// Of a convolution's plan: a bias is one row's, not one column's. Only on devices.
+  bool has_bias_of_rows = false;
+  std::array<std::size_t, 2> inputs{0, 1};  ///< which A and B are
 
   dtype type_of_b;
   std::size_t bias_input() const noexcept { return has_scale ? 3 : 2; }

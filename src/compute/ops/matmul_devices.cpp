@@ -181,6 +181,11 @@ result<std::uint32_t> bind_input(planner& to, planned_launch& made, std::size_t 
   return to.bind(made, to.output_slot(0), to.output(0));
 }
 
+// As kernels count: none, one for each column, one for each row.
+std::uint32_t bias_of(const matmul_product& p) {
+  return !p.has_bias ? 0 : p.has_bias_of_rows ? 2 : 1;
+}
+
 std::int64_t column_stride(const planner& to, std::size_t input, bool is_there) {
   return is_there ? to.input(input).strides[0] : 0;
 }
@@ -196,8 +201,8 @@ result<void> bind_all(const matmul_product& p, planner& to, planned_launch& made
   if (made.what->buffers > to.device().limits.buffers_max)
     return to.unsupported("a kernel of " + std::to_string(made.what->buffers) + " buffers");
   const std::size_t bias = p.has_bias ? p.bias_input() : 0;
-  BEAMLET_TRY(with.first[0], bind_input(to, made, exchanged ? 1 : 0, true));
-  BEAMLET_TRY(with.first[1], bind_input(to, made, exchanged ? 0 : 1, true));
+  BEAMLET_TRY(with.first[0], bind_input(to, made, p.inputs[exchanged ? 1 : 0], true));
+  BEAMLET_TRY(with.first[1], bind_input(to, made, p.inputs[exchanged ? 0 : 1], true));
   BEAMLET_TRY(with.first[2], bind_input(to, made, bias, p.has_bias));
   BEAMLET_TRY(with.first[3], to.bind(made, to.output_slot(0), to.output(0)));
   if (p.has_scale) {
@@ -225,7 +230,7 @@ result<void> plan_tile(const matmul_product& p, const matmul_choice& how, planne
   const bool a_by_rows = p.a_column == 1 || p.a_row != 1,
              b_by_rows = p.b_column == 1 || p.b_row != 1;
   made.constants.values = {how.group_x, how.group_y, how.rows,  how.columns,
-                           a_by_rows,   b_by_rows,   p.has_bias};
+                           a_by_rows,   b_by_rows,   bias_of(p)};
   made.set_parameters(with);
   return to.set_groups(made, divided_up(p.n, std::uint64_t{4} * how.group_x * how.columns),
                        divided_up(p.m, std::uint64_t{4} * how.group_y * how.rows),
@@ -242,7 +247,8 @@ result<void> plan_matvec(const matmul_product& p, const matmul_choice& how, plan
   BEAMLET_TRY(with.m_row, stride_of(is_row ? p.b_column : p.a_row, to));
   BEAMLET_TRY(with.m_column, stride_of(is_row ? p.b_row : p.a_column, to));
   BEAMLET_TRY(with.x_stride, stride_of(is_row ? p.a_column : p.b_row, to));
-  if (!is_row) with.scale_stride = with.bias_stride = 0;  // one column
+  if (!is_row) with.scale_stride = 0;  // one column
+  if (is_row == p.has_bias_of_rows) with.bias_stride = 0;
   made.constants.values = {how.group_x, how.group_y, how.rows, p.has_bias};
   made.set_parameters(with);
   return to.set_groups(made, divided_up(sums, how.rows == 1 ? how.group_y : how.group_x), 1,
@@ -253,8 +259,8 @@ result<void> plan_vec4(const matmul_product& p, const matmul_choice& how, planne
   planned_launch& made = to.launch(vec4_source);
   vec4_parameters with{};
   const std::size_t bias = p.has_bias ? p.bias_input() : 0;
-  BEAMLET_TRY(with.first[0], bind_input(to, made, 0, true));
-  BEAMLET_TRY(with.first[1], bind_input(to, made, 1, true));
+  BEAMLET_TRY(with.first[0], bind_input(to, made, p.inputs[0], true));
+  BEAMLET_TRY(with.first[1], bind_input(to, made, p.inputs[1], true));
   BEAMLET_TRY(with.first[2], bind_input(to, made, bias, p.has_bias));
   BEAMLET_TRY(with.first[3], to.bind(made, to.output_slot(0), to.output(0)));
   for (std::size_t i : {0, 1, 3}) with.first[i] /= 4;
@@ -266,7 +272,7 @@ result<void> plan_vec4(const matmul_product& p, const matmul_choice& how, planne
   with.batches = static_cast<std::uint32_t>(p.batches);
   with.a_row4 = static_cast<std::uint32_t>(p.a_row / 4);
   with.b_row4 = static_cast<std::uint32_t>(p.b_row / 4);
-  made.constants.values = {how.group_x, how.group_y, how.rows, p.has_bias};
+  made.constants.values = {how.group_x, how.group_y, how.rows, bias_of(p)};
   made.set_parameters(with);
   return to.set_groups(made, divided_up(p.n / 4, how.group_x), divided_up(p.m, how.rows),
                        batch_groups(p, to));
@@ -274,7 +280,7 @@ result<void> plan_vec4(const matmul_product& p, const matmul_choice& how, planne
 
 // -- panels
 
-// One of the two matrices: its lines are rows of A, columns of B.
+// One of the two matrices: its lines are rows of A (0), columns of B (1).
 struct packed_side {
   std::size_t input;
   std::uint64_t lines, width, panels, batches;
@@ -314,9 +320,9 @@ bool panels_fit(const matmul_product& p, const matmul_choice& how, const planner
 
 result<void> plan_side(const matmul_product& p, packed_side& side, planner& to) {
   side.memory = to.scratch(side.bytes);
-  planned_launch& made = to.launch(of_type(pack_sources, to.input(side.input).type));
+  planned_launch& made = to.launch(of_type(pack_sources, to.input(p.inputs[side.input]).type));
   pack_parameters with{};
-  BEAMLET_TRY(with.first[0], bind_input(to, made, side.input, true));
+  BEAMLET_TRY(with.first[0], bind_input(to, made, p.inputs[side.input], true));
   made.bindings[made.binding_count++] = {side.memory, 0, side.bytes};
   if (side.input == 1 && p.has_scale) {
     BEAMLET_TRY(with.first[1], bind_input(to, made, 2, true));
@@ -353,7 +359,7 @@ result<void> plan_panels(const matmul_product& p, const matmul_choice& how, plan
   with.column_panels = static_cast<std::uint32_t>(b.panels);
   with.a_batch = a.batches == 1 ? 0 : static_cast<std::uint32_t>(a.panels * a.width * p.k);
   with.b_batch = b.batches == 1 ? 0 : static_cast<std::uint32_t>(b.panels * b.width * p.k);
-  with.has_bias = p.has_bias;
+  with.has_bias = bias_of(p);
   const std::uint64_t across = std::min(b.panels, panels_chunk);
   with.chunks = static_cast<std::uint32_t>(divided_up(b.panels, across));
   BEAMLET_TRY(with.bias_stride, stride_of(column_stride(to, bias, p.has_bias), to));
