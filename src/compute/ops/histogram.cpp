@@ -10,6 +10,7 @@
 #include "compute/op_functions.hpp"
 #include "compute/ops/copy.hpp"
 #include "compute/ops/images.hpp"
+#include "compute/shapes.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
