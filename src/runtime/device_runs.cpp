@@ -219,7 +219,7 @@ async<std::vector<tensor>> device_service::run_on_lane(device_job* job, device_a
     std::lock_guard hold(job->lock);
     job->at = nullptr;
   }
-  if (at.made.has_value()) note_run(*how, at.busy_ns);
+  if (at.made.has_value()) note_run(*job, *how, at.busy_ns);
   co_return at.made;
 }
 
@@ -270,7 +270,7 @@ result<std::vector<tensor>> device_service::run_here(const device_job& job,
   auto made = run_on(*processor, job, how);
   const std::uint64_t ns = std::max<std::uint64_t>(home_.port->now_ns() - began, 1);
   give_back(std::move(processor));
-  if (made.has_value()) note_run(how, ns);
+  if (made.has_value()) note_run(job, how, ns);
   return made;
 }
 

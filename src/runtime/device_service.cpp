@@ -17,7 +17,7 @@ using compute::device_record;
 
 namespace {
 
-constexpr std::size_t kernels_max = 1024;
+constexpr std::size_t kernels_max = 1024, work_max = 1024;
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -279,8 +279,13 @@ result<std::size_t> device_service::choose(const device_job& job, device_attempt
   return choice_->choose(how.key, how.cost, transfers, can, job.options.device);
 }
 
-void device_service::note_run(const device_attempt& how, std::uint64_t ns) {
+void device_service::note_run(const device_job& job, const device_attempt& how, std::uint64_t ns) {
   std::lock_guard hold(lock_);
+  if (const std::pair key(job.name, how.device); work_.size() < work_max || work_.contains(key)) {
+    auto& [tasks, busy_ns] = work_[key];
+    ++tasks;
+    busy_ns += ns;
+  }
   if (how.device == 0) {
     ++processor_figures_.tasks;
     processor_figures_.busy_ns += ns;
@@ -339,6 +344,9 @@ devices_report device_service::report() const {
     one.copied_bytes = is.memory.copied_bytes;
     made.devices.push_back(std::move(one));
   }
+  for (const auto& [key, done] : work_)
+    if (key.second < made.devices.size())
+      made.work.push_back({key.first, made.devices[key.second].info.id(), done.first, done.second});
   made.explanation = choice_->explain() + note_;
   return made;
 }

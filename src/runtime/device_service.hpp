@@ -8,11 +8,13 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "beamlet/runtime/device_task.hpp"
@@ -112,7 +114,7 @@ class device_service final : public device_host {
   device_lane* lane(std::size_t device);
   result<std::unique_ptr<device_lane>> make_lane(std::size_t device);
   void note_fault(std::size_t device, const error& why);
-  void note_run(const device_attempt& how, std::uint64_t ns);
+  void note_run(const device_job& job, const device_attempt& how, std::uint64_t ns);
   void note_failure(device_attempt& how, error why);
   void share(std::size_t count, const std::function<void(std::size_t)>& piece);
 
@@ -138,6 +140,7 @@ class device_service final : public device_host {
   std::vector<std::unique_ptr<device_processor>> processors_;
   lane_figures processor_figures_;
   std::uint64_t reruns_ = 0;
+  std::map<std::pair<std::string, std::size_t>, std::pair<std::uint64_t, std::uint64_t>> work_;
   std::unordered_map<const void*, std::weak_ptr<device_job>> makers_;  // by the cell of their ref
   std::vector<std::shared_ptr<kernel_state>> kernels_;
 };

@@ -83,7 +83,7 @@ struct step {
 /// Limits: 3 inputs, `steps_max` steps.
 struct elementwise {
   static constexpr std::size_t inputs_max = 3, steps_max = 16;
-  std::vector<step> steps;
+  std::vector<step> steps = {};
 };
 
 /// Each number as another type, `scale x + offset`. To integers: rounded, halves to the even
@@ -107,7 +107,7 @@ struct concat {
 /// element, or those that a mirror at the outermost element shows (fewer than there are). Any type.
 struct pad {
   enum class mode : std::uint8_t { constant, edge, reflect };
-  dimensions before, after;
+  dimensions before = {}, after = {};
   mode how = mode::constant;
   double value = 0;  ///< an integer's has to fit its type
 };
@@ -118,7 +118,7 @@ struct pad {
 struct reduce {
   enum class kind : std::uint8_t { sum, mean, product, maximum, minimum, sum_of_squares };
   kind what = kind::sum;
-  dimensions over;               ///< which; none: all
+  dimensions over = {};          ///< which; none: all
   bool keep_dimensions = false;  ///< as 1
 };
 
@@ -220,8 +220,8 @@ enum class border : std::uint8_t { constant, replicate, reflect101 };
 /// What has a coefficient of 0 is not looked at.
 struct filter2d {
   static constexpr std::uint32_t size_max = 7;
-  std::uint32_t rows = 3, columns = 3;  ///< odd: the element itself is in the middle
-  std::vector<float> coefficients;      ///< row by row; finite
+  std::uint32_t rows = 3, columns = 3;   ///< odd: the element itself is in the middle
+  std::vector<float> coefficients = {};  ///< row by row; finite
   border edges = border::reflect101;
   bool to_f32 = false;
 };
@@ -230,7 +230,7 @@ struct filter2d {
 /// column, `horizontal`: work grows with the sum of their numbers only. In between it is f32.
 struct separable_filter {
   static constexpr std::size_t size_max = 31;
-  std::vector<float> horizontal, vertical;  ///< odd numbers of them; finite
+  std::vector<float> horizontal = {}, vertical = {};  ///< odd numbers of them; finite
   border edges = border::reflect101;
   bool to_f32 = false;
 };

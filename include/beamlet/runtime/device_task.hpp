@@ -56,8 +56,15 @@ struct device_status {
   std::uint64_t copied_bytes = 0;    ///< of inputs and results, so far, that were copied
 };
 
+/// What one device did of the tasks of one name.
+struct device_work_status {
+  std::string name, device;
+  std::uint64_t tasks = 0, busy_ns = 0;
+};
+
 struct devices_report {
   std::vector<device_status> devices;
+  std::vector<device_work_status> work;  ///< by name, then device; of the first 1024 such pairs
   std::uint64_t reruns = 0;  ///< tasks that began on one device and were finished by another
   std::string explanation;   ///< in words: what was found, measured, and chosen last, and why
 };

@@ -9,6 +9,7 @@
 
 #include "files.hpp"
 #include "frames.hpp"
+#include "on_devices.hpp"
 #include "options.hpp"
 #include "pipeline.hpp"
 #include "png.hpp"
@@ -107,6 +108,66 @@ void print_photos(const findings& found, const job& work) {
   }
 }
 
+void print_where(const beamlet::devices_report& report) {
+  for (const beamlet::device_work_status& one : report.work) {
+    std::printf("  %-12s on %-9s %6llu times, %8.2f ms\n", one.name.c_str(), one.device.c_str(),
+                static_cast<unsigned long long>(one.tasks), static_cast<double>(one.busy_ns) / 1e6);
+  }
+  if (report.reruns > 0) {
+    std::printf("  %llu were begun again on another device\n",
+                static_cast<unsigned long long>(report.reruns));
+  }
+}
+
+struct on_device {
+  std::vector<row> rows;
+  double seconds = 0;
+};
+
+beamlet::result<on_device> time_devices(const job& work, const options& chosen,
+                                        const std::string& device) {
+  beamlet::runtime_options settings{.device = device};
+  if (chosen.workers >= 0) settings.workers = static_cast<unsigned>(chosen.workers);
+  BEAMLET_TRY(auto rt, beamlet::runtime::start(settings));
+  BEAMLET_TRY(auto known, rt.devices());  // before the clock: the first time, it takes a while
+  for (const beamlet::device_status& one : known.devices) {
+    if (one.reason_against.empty()) {
+      std::printf("device      %s %s\n", one.info.id().c_str(), one.info.name.c_str());
+    }
+  }
+  const auto start = std::chrono::steady_clock::now();
+  on_device answer;
+  {
+    beamlet::progress bar(shown_as(device.c_str(), work));
+    BEAMLET_TRY(answer.rows,
+                run_on_devices(rt, work, [&](const photo& one) { bar.add(one.pixels); }));
+  }
+  answer.seconds = seconds_since(start);
+  BEAMLET_TRY(auto report, rt.devices());
+  print_where(report);
+  return answer;
+}
+
+int compare_devices(const options& chosen, const job& work) {
+  auto here = time_devices(work, chosen, "cpu");
+  if (!here) return fail(here.error().describe());
+  auto there = time_devices(work, chosen, chosen.device);
+  if (!there) return fail(there.error().describe());
+  if (auto why = write_file(chosen.out / "report.csv", to_csv(there->rows))) {
+    return fail(why->message);
+  }
+  const double furthest = largest_difference(here->rows, there->rows);
+  const double amount = megapixels(work.pixels());
+  std::printf("processor   %.2f s, %.1f megapixels/s\n", here->seconds, amount / here->seconds);
+  std::printf("%-11s %.2f s, %.1f megapixels/s\n", chosen.device.c_str(), there->seconds,
+              amount / there->seconds);
+  const bool equal = furthest <= device_tolerance;
+  std::printf(
+      "reports     %s (%zu rows; the largest difference is %.2g of a figure, at most %.2g)\n",
+      equal ? "equal" : "DIFFERENT", there->rows.size(), furthest, device_tolerance);
+  return equal ? 0 : 1;
+}
+
 int run(const options& chosen) {
   std::error_code failed;
   fs::create_directories(chosen.out, failed);
@@ -119,6 +180,7 @@ int run(const options& chosen) {
   std::printf("photos      %zu, %d times: %.1f megapixels\n", work.photos.size(), work.rounds,
               megapixels(work.pixels()));
 
+  if (!chosen.device.empty()) return compare_devices(chosen, work);
   const timed plain = time_plain(work);
   auto parallel = time_beamlet(work, chosen);
   if (!parallel) return fail(parallel.error().describe());

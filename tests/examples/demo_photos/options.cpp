@@ -53,6 +53,7 @@ std::variant<options, std::string> read_options(int argc, const char* const* arg
     else if (*word == "--out") chosen.out = reader.text_of(*word);
     else if (*word == "--generate") chosen.generate = true;
     else if (*word == "--processes") chosen.processes = true;
+    else if (*word == "--device") chosen.device = reader.text_of(*word);
     else if (*word == "--help") chosen.help = true;
     else if (word->starts_with("-")) reader.wrong = "unknown option '" + std::string(*word) + "'";
     else if (word->empty()) reader.wrong = "the folder's name is empty";

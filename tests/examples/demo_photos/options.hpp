@@ -10,7 +10,7 @@ namespace demo {
 
 inline constexpr std::string_view usage_text =
     R"(usage: demo_photos [FOLDER] [--repeat N] [--out FOLDER] [--generate] [--workers N]
-                   [--processes]
+                   [--processes] [--device NAME]
 
 Measures, ranks and reports the photographs (JPEG, PNG) below FOLDER, once in a
 plain loop and once with Beamlet on all cores, and compares the two.
@@ -21,6 +21,9 @@ plain loop and once with Beamlet on all cores, and compares the two.
   --generate     invents frames instead of reading FOLDER
   --workers N    threads that run tasks, 0 to 256 (default: one per core)
   --processes    decodes in worker processes, and kills one of them mid-way
+  --device NAME  measures the photographs on devices instead: auto, cpu, opencl,
+                 vulkan, opencl:1, or a part of a device's name; then once more
+                 on the processor, compares, and shows where each step ran
   --help         this text
 )";
 
@@ -31,6 +34,7 @@ struct options {
   int workers = -1;  ///< -1: the runtime's default
   bool generate = false;
   bool processes = false;
+  std::string device = {};  ///< empty: no devices
   bool help = false;
 };
 

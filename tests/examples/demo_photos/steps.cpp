@@ -41,6 +41,10 @@ void add_row(const std::uint8_t* from, const std::vector<int>& begins,
 
 picture_size size_of(const picture& image) { return image.size; }
 
+picture_size shrunk_size(picture_size from, int side) {
+  return std::max(from.width, from.height) <= side ? from : fit(from, side);
+}
+
 picture shrink(const picture& image, int side) {
   if (std::max(image.size.width, image.size.height) <= side) return image;
   picture small(fit(image.size, side), image.channels);

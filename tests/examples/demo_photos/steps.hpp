@@ -15,6 +15,9 @@ inline constexpr int working_side = 640;
 
 picture_size size_of(const picture& image);
 
+/// What `shrink` makes of a picture of this size.
+picture_size shrunk_size(picture_size from, int side);
+
 /// Shrinks to at most `side` pixels on the longer side; every pixel becomes the average of those it
 /// stands for. A picture that is small enough comes back as it is.
 picture shrink(const picture& image, int side);

@@ -46,6 +46,10 @@ TEST_CASE("a device that is wanted by name does the work") {
   CHECK(status_of(report, "test:0").tasks == 1);
   CHECK(status_of(report, "test:1").tasks == 1);
   CHECK(status_of(report, "cpu:0").tasks == 0);
+  REQUIRE(report.work.size() == 2);
+  CHECK(report.work[1].name == "elementwise");
+  CHECK(report.work[1].device == "test:1");
+  CHECK(report.work[1].tasks == 1);
 }
 
 TEST_CASE("a name that no device has is an error that lists those there are") {
