@@ -97,6 +97,7 @@ struct float_lengths {
 template <int N>
 struct filter_vectors {
   typedef std::int16_t shorts __attribute__((vector_size(4 * N)));
+  typedef std::uint16_t wrapping __attribute__((vector_size(4 * N)));  // of what lies past the end
   typedef std::uint8_t bytes __attribute__((vector_size(2 * N)));
 };
 
@@ -129,15 +130,16 @@ struct short_sums {
   template <int N, int K>
   BEAMLET_IN_LOOPS void sum(std::size_t i, std::byte* into) const {
     using shorts = typename filter_vectors<N>::shorts;
-    shorts made[K];
+    using wrapping = typename filter_vectors<N>::wrapping;
+    wrapping made[K];
 #pragma GCC unroll 4
-    for (int k = 0; k < K; ++k) made[k] = shorts{};
+    for (int k = 0; k < K; ++k) made[k] = wrapping{};
     for (std::size_t t = 0; t < terms->count; ++t) {
-      const shorts a = terms->by[t] - shorts{};
+      const wrapping a = (wrapping)(terms->by[t] - shorts{});
       const std::int16_t* x = terms->from[t] + i;
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
-        shorts v;
+        wrapping v;
         std::memcpy(&v, x + k * 2 * N, sizeof v);
         made[k] += a * v;
       }
@@ -151,7 +153,8 @@ struct short_sums {
       const shorts most = std::int16_t{255} - shorts{};
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
-        shorts v = (made[k] + below_half + ((made[k] >> Shift) & odd)) >> Shift;
+        const shorts even_up = ((shorts)made[k] >> Shift) & odd;
+        shorts v = (shorts)(made[k] + (wrapping)below_half + (wrapping)even_up) >> Shift;
         v = v < shorts{} ? shorts{} : v;
         v = v > most ? most : v;
         const auto narrow = __builtin_convertvector(v, typename filter_vectors<N>::bytes);
@@ -227,6 +230,21 @@ class filter_unit {
     else widen_bytes(call_.set, from, reinterpret_cast<float*>(to), n);
   }
 
+  // Rows of a tile, or of a part of a larger image, are not next to each other: no processor sees
+  // by itself which part of memory comes next.
+  void prefetch_row(std::int64_t y, std::int64_t pixel, std::int64_t count) const {
+    constexpr std::size_t cache_line = 64;
+    const std::size_t pixel_bytes = static_cast<std::size_t>(how_.channels) * bytes_of(how_.from);
+    const std::byte* row = row_at(y) + static_cast<std::size_t>(pixel) * pixel_bytes;
+    const std::size_t all = static_cast<std::size_t>(count) * pixel_bytes;
+    for (std::size_t at = 0; at < all; at += cache_line) __builtin_prefetch(row + at);
+  }
+
+  const std::byte* row_at(std::int64_t y) const {
+    return image_ + static_cast<std::ptrdiff_t>(y * how_.row_stride) *
+                        static_cast<std::ptrdiff_t>(bytes_of(how_.from));
+  }
+
   void load_line(std::int64_t y) {
     const std::size_t pixel_bytes =
         static_cast<std::size_t>(how_.channels) * (how_.is_short != 0 ? 2 : 4);
@@ -240,12 +258,12 @@ class filter_unit {
     }
     const std::size_t gap_bytes = how_.gap() * (how_.is_short != 0 ? 2 : 4);
     std::memset(to, 0, gap_bytes);
-    const std::byte* row = image_ + static_cast<std::ptrdiff_t>(from_y * how_.row_stride) *
-                                        static_cast<std::ptrdiff_t>(bytes_of(how_.from));
+    const std::byte* const row = row_at(from_y);
     const std::int64_t first = std::max<std::int64_t>(begin, 0), last = std::min(end, how_.width);
     const auto place = [&](std::int64_t pixel) {
       return to + gap_bytes + static_cast<std::size_t>(pixel - begin) * pixel_bytes;
     };
+    if (y >= 0 && y + 1 < how_.height) prefetch_row(from_y + 1, first, last - first);
     load_pixels(row, first, last - first, place(first));
     const auto load_shown = [&](std::int64_t pixel) {
       const std::int64_t shown = shown_at(pixel, how_.width, how_.edges);
