@@ -57,14 +57,16 @@ struct crop_columns {
   }
 };
 
-// Four bytes of a pixel's place, of which some may be the next one's.
+// Four bytes of a pixel's place, of which some may be the next one's. Shifted apart: g++ takes a
+// vector of bytes apart one by one.
 BEAMLET_IN_LOOPS floats<4> crop_load(const std::uint8_t* from) {
-  typedef std::uint8_t four_bytes __attribute__((vector_size(4)));
-  four_bytes x;
-  std::memcpy(&x, from, sizeof x);
-  return floats<4>(__builtin_convertvector(x, floats<4>::raw));
+  typedef std::uint32_t four_words __attribute__((vector_size(16)));
+  std::uint32_t bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  const four_words all = {bytes, bytes, bytes, bytes};
+  const four_words apart = all >> four_words{0, 8, 16, 24};
+  return floats<4>(__builtin_convertvector((ints<4>::raw)(apart & 255), floats<4>::raw));
 }
-
 // Pixels of a row, each as four floats.
 struct crop_blend {
   const std::uint8_t *above, *below;

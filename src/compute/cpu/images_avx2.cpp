@@ -32,6 +32,34 @@ BEAMLET_AVX2 inline __m256i load_four_pixels(const std::uint8_t* row,
   return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
 }
 
+// The same where two pixels are in 16 bytes.
+BEAMLET_AVX2 inline __m256i load_two_pairs(const std::uint8_t* row,
+                                           const std::int64_t* first) noexcept {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(load_16_bytes(row + first[0])),
+                                 load_16_bytes(row + first[2]), 1);
+}
+
+// Where bytes of four pixels of four each, (0, 1) and (2, 3), lie without those that they have not.
+BEAMLET_AVX2 inline __m256i packed_bytes_of(int channels) noexcept {
+  std::int8_t made[16];
+  std::memset(made, -1, sizeof made);
+  for (int c = 0; c < channels; ++c) {
+    made[c] = static_cast<std::int8_t>(c);
+    made[channels + c] = static_cast<std::int8_t>(4 + c);
+  }
+  return _mm256_broadcastsi128_si256(load_16_bytes(made));
+}
+// Integers of the even pixels and of the odd ones as bytes; 8 + 2 channels are written.
+BEAMLET_AVX2 inline void store_four_pixels(const __m256i& even, const __m256i& odd,
+                                           const __m256i& packed, std::int64_t channels,
+                                           std::uint8_t* to) noexcept {
+  const __m256i shorts = _mm256_packs_epi32(even, odd);
+  const __m256i bytes = _mm256_shuffle_epi8(_mm256_packus_epi16(shorts, shorts), packed);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(bytes));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to + 2 * channels),
+                   _mm256_extracti128_si256(bytes, 1));
+}
+
 // Two of the four pixels: what `bytes` picks of each row's.
 BEAMLET_AVX2 inline __m256i blend_two(const __m256i& above, const __m256i& below,
                                       const __m256i& bytes, const __m256i& down,
@@ -45,89 +73,148 @@ BEAMLET_AVX2 inline __m256i blend_two(const __m256i& above, const __m256i& below
 
 }  // namespace
 
-BEAMLET_AVX2 std::int64_t blend_pixels_avx2(const image_blend& b, std::int64_t count) noexcept {
+namespace {
+
+template <bool InPairs>
+BEAMLET_AVX2 std::int64_t blend_pixels_of(const image_blend& b, std::int64_t count) noexcept {
   // Bytes (first, next) of each channel as shorts, of the even pixels and of the odd ones.
-  alignas(16) std::int8_t even_bytes[16], packed_bytes[16];
+  alignas(16) std::int8_t even_bytes[16];
   std::memset(even_bytes, -1, sizeof even_bytes);
-  std::memset(packed_bytes, -1, sizeof packed_bytes);
   const int channels = static_cast<int>(b.channels);
   for (int c = 0; c < channels; ++c) {
     even_bytes[4 * c] = static_cast<std::int8_t>(c);
     even_bytes[4 * c + 2] = static_cast<std::int8_t>(channels + c);
-    packed_bytes[c] = static_cast<std::int8_t>(c);
-    packed_bytes[channels + c] = static_cast<std::int8_t>(4 + c);
   }
   const __m256i even = _mm256_broadcastsi128_si256(load_16_bytes(even_bytes));
-  const __m256i odd = _mm256_or_si256(even, _mm256_set1_epi16(8));
-  const __m256i packed = _mm256_broadcastsi128_si256(load_16_bytes(packed_bytes));
+  __m256i odd = _mm256_or_si256(even, _mm256_set1_epi16(8));
+  const __m256i packed = packed_bytes_of(channels);
   const __m256i even_weights = _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2);
   const __m256i odd_weights = _mm256_setr_epi32(1, 1, 1, 1, 3, 3, 3, 3);
   const __m256i down = _mm256_set1_epi16(static_cast<short>(b.down));
+  // Not by way of `b`, which a store of bytes may change as far as the compiler knows.
+  const std::uint8_t *above_row = b.above, *below_row = b.below;
+  const std::int64_t* first = b.first;
+  const std::uint32_t* weight = b.weight;
+  const std::int8_t* odd_bytes = b.odd_bytes;
+  std::uint8_t* to = b.to;
   std::int64_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const __m256i above = load_four_pixels(b.above, b.first + i);
-    const __m256i below = load_four_pixels(b.below, b.first + i);
-    const __m256i weights = _mm256_broadcastsi128_si256(load_16_bytes(b.weight + i));
-    const __m256i shorts = _mm256_packs_epi32(
+  for (; i + 4 <= count; i += 4, to += 4 * channels) {
+    __m256i above, below;
+    if constexpr (InPairs) {
+      above = load_two_pairs(above_row, first + i);
+      below = load_two_pairs(below_row, first + i);
+      odd = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(odd_bytes + 8 * i));
+    } else {
+      above = load_four_pixels(above_row, first + i);
+      below = load_four_pixels(below_row, first + i);
+    }
+    const __m256i weights = _mm256_broadcastsi128_si256(load_16_bytes(weight + i));
+    store_four_pixels(
         blend_two(above, below, even, down, _mm256_permutevar8x32_epi32(weights, even_weights)),
-        blend_two(above, below, odd, down, _mm256_permutevar8x32_epi32(weights, odd_weights)));
-    const __m256i bytes = _mm256_shuffle_epi8(_mm256_packus_epi16(shorts, shorts), packed);
-    std::uint8_t* to = b.to + i * b.channels;
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(bytes));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + 2 * b.channels),
-                     _mm256_extracti128_si256(bytes, 1));
+        blend_two(above, below, odd, down, _mm256_permutevar8x32_epi32(weights, odd_weights)),
+        packed, channels, to);
   }
   return i;
 }
 
-BEAMLET_AVX2 std::int64_t add_rows_avx2(const std::uint8_t* const* rows,
-                                        const std::uint16_t* weights, int row_count, bool is_first,
+}  // namespace
+
+std::int64_t blend_pixels_avx2(const image_blend& b, std::int64_t count) noexcept {
+  return b.odd_bytes != nullptr ? blend_pixels_of<true>(b, count)
+                                : blend_pixels_of<false>(b, count);
+}
+
+namespace {
+
+template <int Rows>
+BEAMLET_AVX2 std::int64_t add_some_rows(const std::uint8_t* const* rows,
+                                        const std::uint16_t* weights, bool is_first,
                                         std::int64_t elements, std::uint16_t* sums) noexcept {
+  __m256i w[Rows];
   bool is_plain = true;
-  for (int k = 0; k < row_count; ++k) is_plain = is_plain && weights[k] == 1;
+  for (int k = 0; k < Rows; ++k) {
+    w[k] = _mm256_set1_epi16(static_cast<short>(weights[k]));
+    is_plain = is_plain && weights[k] == 1;
+  }
   std::int64_t i = 0;
   for (; i + 16 <= elements; i += 16) {
     auto* at = reinterpret_cast<__m256i*>(sums + i);
     __m256i sum = is_first ? _mm256_setzero_si256() : _mm256_loadu_si256(at);
-    for (int k = 0; k < row_count; ++k) {
+#pragma GCC unroll 4
+    for (int k = 0; k < Rows; ++k) {
       const __m256i x = _mm256_cvtepu8_epi16(load_16_bytes(rows[k] + i));
-      const __m256i w = _mm256_set1_epi16(static_cast<short>(weights[k]));
-      sum = _mm256_add_epi16(sum, is_plain ? x : _mm256_mullo_epi16(x, w));
+      sum = _mm256_add_epi16(sum, is_plain ? x : _mm256_mullo_epi16(x, w[k]));
     }
     _mm256_storeu_si256(at, sum);
   }
   return i;
 }
 
+}  // namespace
+
+std::int64_t add_rows_avx2(const std::uint8_t* const* rows, const std::uint16_t* weights,
+                           int row_count, bool is_first, std::int64_t elements,
+                           std::uint16_t* sums) noexcept {
+  switch (row_count) {
+    case 1: return add_some_rows<1>(rows, weights, is_first, elements, sums);
+    case 2: return add_some_rows<2>(rows, weights, is_first, elements, sums);
+    case 3: return add_some_rows<3>(rows, weights, is_first, elements, sums);
+    default: return add_some_rows<4>(rows, weights, is_first, elements, sums);
+  }
+}
+
+namespace {
+
+// Sums of one target pixel after another.
+struct sum_of_columns {
+  const std::uint16_t* at;
+  std::int64_t channels, in, out, have;  // units left of the source pixel
+
+  sum_of_columns(const image_means& m, std::int64_t first) noexcept
+      : at(m.sums + first * m.in / m.out * m.channels),
+        channels(m.channels),
+        in(m.in),
+        out(m.out),
+        have(m.out - first * m.in % m.out) {}
+  BEAMLET_AVX2 inline __m128i next() noexcept {
+    __m128i sum = _mm_setzero_si128();
+    if (out == 1) {
+      for (std::int64_t k = 0; k < in; ++k, at += channels)
+        sum = _mm_add_epi32(sum, _mm_cvtepu16_epi32(load_8_bytes(at)));
+      return sum;
+    }
+    for (std::int64_t need = in; need > 0;) {
+      const std::int64_t take = have < need ? have : need;
+      const __m128i x = _mm_cvtepu16_epi32(load_8_bytes(at));
+      sum = _mm_add_epi32(sum, _mm_mullo_epi32(x, _mm_set1_epi32(static_cast<int>(take))));
+      need -= take;
+      have -= take;
+      if (have != 0) continue;
+      have = out;
+      at += channels;
+    }
+    return sum;
+  }
+};
+
+}  // namespace
+
 BEAMLET_AVX2 void mean_pixels_avx2(const image_means& m, std::int64_t first, std::int64_t end,
                                    std::uint8_t* to) noexcept {
   // As doubles in resize_area.cpp: fewer than 24 bits are enough here.
-  const __m128 factor = _mm_set1_ps(1.0f / static_cast<float>(m.divisor));
-  const __m128i half = _mm_set1_epi32(static_cast<int>(m.divisor / 2));
-  const __m128 more = _mm_set1_ps(0.5f);
-  const std::uint16_t* sums = m.sums + first * m.in / m.out * m.channels;
-  std::int64_t have = m.out - first * m.in % m.out;  // units left of the source pixel
-  for (std::int64_t i = first; i < end; ++i, to += m.channels) {
-    __m128i sum = half;
-    if (m.out == 1) {
-      for (std::int64_t k = 0; k < m.in; ++k, sums += m.channels)
-        sum = _mm_add_epi32(sum, _mm_cvtepu16_epi32(load_8_bytes(sums)));
-    } else {
-      for (std::int64_t need = m.in; need > 0;) {
-        const std::int64_t take = have < need ? have : need;
-        const __m128i x = _mm_cvtepu16_epi32(load_8_bytes(sums));
-        sum = _mm_add_epi32(sum, _mm_mullo_epi32(x, _mm_set1_epi32(static_cast<int>(take))));
-        need -= take;
-        have -= take;
-        if (have != 0) continue;
-        have = m.out;
-        sums += m.channels;
-      }
-    }
-    const __m128 mean = _mm_mul_ps(_mm_add_ps(_mm_cvtepi32_ps(sum), more), factor);
-    const __m128i shorts = _mm_packus_epi32(_mm_cvttps_epi32(mean), _mm_setzero_si128());
-    const int bytes = _mm_cvtsi128_si32(_mm_packus_epi16(shorts, shorts));
-    std::memcpy(to, &bytes, sizeof bytes);
+  const __m256 factor = _mm256_set1_ps(1.0f / static_cast<float>(m.divisor));
+  const __m256 more = _mm256_set1_ps(static_cast<float>(m.divisor / 2) + 0.5f);
+  const std::int64_t channels = m.channels;
+  const __m256i packed = packed_bytes_of(static_cast<int>(channels));
+  sum_of_columns sums(m, first);
+  for (std::int64_t i = first; i < end; i += 4, to += 4 * channels) {
+    __m128i four[4] = {};
+    for (std::int64_t k = 0; k < 4 && i + k < end; ++k) four[k] = sums.next();
+    const __m256 even = _mm256_cvtepi32_ps(_mm256_set_m128i(four[2], four[0])),
+                 odd = _mm256_cvtepi32_ps(_mm256_set_m128i(four[3], four[1]));
+    store_four_pixels(_mm256_cvttps_epi32(_mm256_mul_ps(_mm256_add_ps(even, more), factor)),
+                      _mm256_cvttps_epi32(_mm256_mul_ps(_mm256_add_ps(odd, more), factor)), packed,
+                      channels, to);
   }
 }
 

@@ -19,14 +19,17 @@ struct image_blend {
   const std::uint8_t *above, *below;
   const std::int64_t* first;
   const std::uint32_t* weight;
+  /// Where 16 bytes that begin at an even pixel's first have the odd one's, as pshufb wants it: 16
+  /// for each two pixels; null: they do not.
+  const std::int8_t* odd_bytes;
   std::int32_t down;
   std::int64_t channels, row_elements;
   std::uint8_t* to;
 };
 
 #if BEAMLET_X86_64
-/// REQUIRES: channels <= 4; of each of `count` pixels 8 bytes from its first on may be read, and
-/// 8 + 2 channels be written.
+/// REQUIRES: channels <= 4; of each of `count` pixels 8 bytes (with odd_bytes 16) from its first on
+/// may be read, and 8 + 2 channels be written.
 std::int64_t blend_pixels_avx2(const image_blend& b, std::int64_t count) noexcept;
 
 /// sums[i] (+)= weight[0] rows[0][i] + weight[1] rows[1][i] + ... of `count` <= 4 rows; `is_first`:
@@ -37,7 +40,7 @@ std::int64_t add_rows_avx2(const std::uint8_t* const* rows, const std::uint16_t*
 
 /// Along a row: target pixels `first` to `end` - 1 cover `in` units each of source pixels that have
 /// `out`. Their sums by channel, as parts of `divisor`, rounded halves up. REQUIRES: channels <= 4;
-/// 8 bytes behind the sums may be read, 4 behind the result be written; sums below 2^22.
+/// 8 bytes behind the sums may be read, 16 behind the result be written; sums below 2^22.
 struct image_means {
   const std::uint16_t* sums;
   std::int64_t channels, in, out;

@@ -127,6 +127,26 @@ struct resize_columns {
   static constexpr std::int64_t block = 512;
   std::int64_t first[block];  // elements from the row's beginning
   std::uint32_t weight[block];
+  // As image_blend has them.
+  std::int8_t odd_bytes[8 * block];
+  bool has_pairs;
+
+  void find_pairs(std::int64_t channels, std::int64_t count) {
+    has_pairs = true;
+    for (std::int64_t i = 0; i + 1 < count; i += 2) {
+      const std::int64_t apart = first[i + 1] - first[i];
+      if (apart + 2 * channels > 16) {
+        has_pairs = false;
+        return;
+      }
+      std::int8_t* at = odd_bytes + 8 * i;
+      std::fill_n(at, 16, std::int8_t{-1});
+      for (std::int64_t c = 0; c < channels; ++c) {
+        at[4 * c] = static_cast<std::int8_t>(apart + c);
+        at[4 * c + 2] = static_cast<std::int8_t>(apart + channels + c);
+      }
+    }
+  }
 
   void set(const cpu_resize& how, std::int64_t x, std::int64_t count) {
     resize_place at(how.in_width, how.out_width, x);
@@ -218,7 +238,9 @@ void resize_bilinear(const cpu_call& call, const cpu_resize& how, std::uint64_t 
   const bool has_vectors = how.channels <= 4;
   const auto columns = [&](std::int64_t x, std::int64_t count) {
     table.set(how, x, count);
-    const std::int64_t read = how.is_u8 ? 8 : how.channels + 4;
+    table.has_pairs = false;
+    if (how.is_u8 && has_vectors) table.find_pairs(how.channels, count);
+    const std::int64_t read = !how.is_u8 ? how.channels + 4 : table.has_pairs ? 16 : 8;
     const std::int64_t written = how.is_u8 ? 8 + 2 * how.channels : 4;
     roomy = has_vectors ? roomy_pixels(how, table.first, x, count, read, written) : 0;
   };
@@ -239,6 +261,7 @@ void resize_bilinear(const cpu_call& call, const cpu_resize& how, std::uint64_t 
                           reinterpret_cast<const std::uint8_t*>(below),
                           table.first,
                           table.weight,
+                          table.has_pairs ? table.odd_bytes : nullptr,
                           down,
                           how.channels,
                           row_elements,

@@ -198,12 +198,12 @@ class area_rows_avx2 {
   }
   void put(std::uint8_t* to, std::int64_t count) {
     const auto divisor = static_cast<std::uint32_t>(down_.in * across_.in);
-    // The last ones by way of the stack: four bytes are written of a pixel that may have fewer.
-    constexpr std::int64_t last = 4;
+    // The last ones by way of the stack: more bytes are written than pixels have.
+    constexpr std::int64_t last = 16;
     const std::int64_t early = std::max<std::int64_t>(count - last, 0);
     const image_means means{sums_, how_.channels, across_.in, across_.out, divisor};
     mean_pixels_avx2(means, 0, early, to);
-    std::uint8_t end[4 * last + 4];
+    std::uint8_t end[4 * last + 16];
     mean_pixels_avx2(means, early, count, end);
     std::copy_n(end, (count - early) * how_.channels, to + early * how_.channels);
   }

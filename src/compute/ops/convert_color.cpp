@@ -28,13 +28,14 @@ struct convert_color_parameters {
   std::int32_t height, width, image_stride, row_stride, pixel_stride, channel_stride;
   yuv_factors yuv;
   gray_factors gray;
+  std::int32_t is_bgr;
 };
 constexpr std::uint32_t convert_color_group = 128;
 
 constexpr kernel_source convert_color_source{.name = "convert_color",
                                              .buffers = 2,
                                              .parameter_bytes = sizeof(convert_color_parameters),
-                                             .constants = 4,
+                                             .constants = 3,
                                              .cpu = convert_color_on_cpu,
                                              .code = &embedded::convert_color,
                                              .storage_8bit = true};
@@ -180,7 +181,7 @@ result<void> plan_for(const ops::convert_color& what, planner& to) {
   p.yuv = standard.yuv;
   p.gray = standard.gray;
   made.constants.values[2] = static_cast<std::uint32_t>(change);
-  made.constants.values[3] = is_bgr;
+  p.is_bgr = is_bgr;
   made.set_parameters(p);
   return to.set_items(made, convert_color_group, p.count);
 }

@@ -28,6 +28,7 @@ struct crop_normalize_parameters {
   std::uint32_t count, first_x, first_b, first_y;
   std::int32_t in_height, in_width, out_height, out_width, channels;
   std::int32_t row_stride, pixel_stride, channel_stride, box_stride, side_stride;
+  std::int32_t has_boxes, is_channels_first;
   float factor[crop_channels_max], offset[crop_channels_max];
 };
 constexpr std::uint32_t crop_normalize_group = 128;
@@ -36,7 +37,7 @@ constexpr kernel_source crop_normalize_kernel(const kernel_code& code, bool is_f
   return {.name = "crop_normalize",
           .buffers = 3,
           .parameter_bytes = sizeof(crop_normalize_parameters),
-          .constants = 4,
+          .constants = 2,
           .cpu = crop_normalize_on_cpu,
           .code = &code,
           .storage_16bit = is_f16,
@@ -181,8 +182,8 @@ result<void> plan_for(const ops::crop_normalize& what, planner& to) {
   }
   std::ranges::copy(scaling.factor, p.factor);
   std::ranges::copy(scaling.offset, p.offset);
-  made.constants.values[2] = has_boxes;
-  made.constants.values[3] = what.is_channels_first;
+  p.has_boxes = has_boxes;
+  p.is_channels_first = what.is_channels_first;
   made.set_parameters(p);
   return to.set_items(made, crop_normalize_group, p.count);
 }
