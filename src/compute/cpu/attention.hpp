@@ -25,7 +25,7 @@ struct attention_input {
 /// The parameters of `attention_on_cpu`. A block is some queries of one head and a part of the
 /// keys; a group works on its share of all blocks, with scratch memory of its own.
 struct cpu_attention {
-  static constexpr std::uint64_t queries = 64, keys = 256;  ///< of a block in the caches
+  static constexpr std::uint64_t queries = 128, keys = 256;  ///< of a block in the caches
 
   std::uint64_t batches = 1,
                 sharing = 1;  ///< heads of keys, and how many heads of queries each has

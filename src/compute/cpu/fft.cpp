@@ -47,6 +47,13 @@ struct fft_numbers {
 };
 
 template <int N>
+BEAMLET_IN_LOOPS floats<N> reversed(const floats<N>& x) {
+  if constexpr (N == 8) return __builtin_shufflevector(x.v, x.v, 7, 6, 5, 4, 3, 2, 1, 0);
+  else if constexpr (N == 4) return __builtin_shufflevector(x.v, x.v, 3, 2, 1, 0);
+  else return x;
+}
+
+template <int N>
 struct complexes {
   floats<N> re, im;
 
@@ -57,6 +64,8 @@ struct complexes {
     re.store(to.re + at);
     im.store(to.im + at);
   }
+  /// The conjugates, the last first.
+  BEAMLET_IN_LOOPS complexes mirrored() const { return {reversed<N>(re), -reversed<N>(im)}; }
   BEAMLET_IN_LOOPS friend complexes operator+(const complexes& a, const complexes& b) {
     return {a.re + b.re, a.im + b.im};
   }
@@ -80,6 +89,13 @@ BEAMLET_IN_LOOPS void zip(const floats<N>& a, const floats<N>& b, floats<N>& low
   } else {
     low = a, high = b;
   }
+}
+template <int N>
+BEAMLET_IN_LOOPS void store_pairs(const complexes<N>& x, float* to) {
+  floats<N> low, high;
+  zip<N>(x.re, x.im, low, high);
+  low.store(to);
+  high.store(to + N);
 }
 template <int N>
 BEAMLET_IN_LOOPS void unzip(const floats<N>& low, const floats<N>& high, floats<N>& a,
@@ -212,12 +228,6 @@ struct fft_rows {
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
     const auto& how = call.parameters_as<cpu_fft>();
-    if (how.n >= 4 * N) run_groups<N>(how);
-    else run_groups<1>(how);
-  }
-
-  template <int N>
-  BEAMLET_IN_LOOPS void run_groups(const cpu_fft& how) const {
     const auto n = static_cast<std::size_t>(how.n);
     const fft_factors& table = factors_of_fft();
     const std::size_t row_floats = 2 * n + (how.from_real != 0 ? 2 : 0);
@@ -233,13 +243,20 @@ struct fft_rows {
         const float* from =
             call.buffer<const float>(0) + static_cast<std::ptrdiff_t>(cursor(how.kept, row).at());
         float* to = call.buffer<float>(1) + static_cast<std::size_t>(row) * row_floats;
-        if (how.to_real != 0) put_together(how, table, from, x);
-        else load<N>(how, from, x);
+        if (how.to_real != 0) {
+          load<N>(how, from, y);
+          const float* end =
+              from + static_cast<std::ptrdiff_t>(n) * static_cast<std::ptrdiff_t>(how.stride);
+          y.re[n] = *end;
+          put_together<N>(n, table, y, x);
+        } else {
+          load<N>(how, from, x);
+        }
         fft_numbers in = x;
         if (how.is_inverse != 0) std::swap(in.re, in.im);
         fft_numbers made = transformed<N>(n, table, in, y);
         if (how.is_inverse != 0) std::swap(made.re, made.im);
-        if (how.from_real != 0) take_apart(n, table, made, to);
+        if (how.from_real != 0) take_apart<N>(n, table, made, to);
         else store<N>(n, made, how.scale, to);
       }
     }
@@ -269,12 +286,9 @@ struct fft_rows {
   BEAMLET_IN_LOOPS static void store(std::size_t n, const fft_numbers& from, float scale,
                                      float* to) {
     const floats<N> times = scale;
-    for (std::size_t i = 0; i < n; i += N) {
-      floats<N> low, high;
-      zip<N>(floats<N>::load(from.re + i) * times, floats<N>::load(from.im + i) * times, low, high);
-      low.store(to + 2 * i);
-      high.store(to + 2 * i + N);
-    }
+    for (std::size_t i = 0; i < n; i += N)
+      store_pairs<N>({floats<N>::load(from.re + i) * times, floats<N>::load(from.im + i) * times},
+                     to + 2 * i);
   }
 
   // exp(-2 pi i k / 2n), for 0 < k < n / 2.
@@ -289,9 +303,35 @@ struct fft_rows {
     }
   };
 
+  // k counts up from 1 and n - k down, to where they meet.
+  template <int N, class Step>
+  BEAMLET_IN_LOOPS static void for_mirrored(std::size_t n, const Step& step) {
+    std::size_t k = 1;
+    for (; k + N <= n / 2; k += N) step.template at<N>(k, n - k - N + 1);
+    for (; k < n / 2; ++k) step.template at<1>(k, n - k);
+  }
+
   // Of n complex numbers that are 2 n real ones, the transform of these: n + 1 numbers.
-  static void take_apart(std::size_t n, const fft_factors& table, const fft_numbers& z, float* to) {
-    const half_turn w(n, table);
+  struct taking_apart {
+    half_turn w;
+    fft_numbers z;
+    float* to;
+
+    template <int N>
+    BEAMLET_IN_LOOPS void at(std::size_t k, std::size_t m) const {
+      const complexes<N> a = complexes<N>::load(z, k), b = complexes<N>::load(z, m).mirrored();
+      const complexes<N> even = a + b;
+      const complexes<N> t =
+          (a - b) * complexes<N>{floats<N>::load(w.re + k), floats<N>::load(w.im + k)};
+      const floats<N> half = 0.5f;
+      store_pairs<N>({half * (even.re + t.im), half * (even.im - t.re)}, to + 2 * k);
+      const complexes<N> rest{half * (even.re - t.im), half * (even.im + t.re)};
+      store_pairs<N>(rest.mirrored(), to + 2 * m);
+    }
+  };
+  template <int N>
+  BEAMLET_IN_LOOPS static void take_apart(std::size_t n, const fft_factors& table,
+                                          const fft_numbers& z, float* to) {
     to[0] = z.re[0] + z.im[0];
     to[1] = 0;
     to[2 * n] = z.re[0] - z.im[0];
@@ -300,56 +340,45 @@ struct fft_rows {
       to[n] = z.re[n / 2];
       to[n + 1] = -z.im[n / 2];
     }
-    for (std::size_t k = 1; k < n / 2; ++k) {
-      const std::size_t m = n - k;
-      const float even_re = z.re[k] + z.re[m], even_im = z.im[k] - z.im[m];
-      const float odd_re = z.re[k] - z.re[m], odd_im = z.im[k] + z.im[m];
-      const float t_re = w.re[k] * odd_re - w.im[k] * odd_im;
-      const float t_im = w.re[k] * odd_im + w.im[k] * odd_re;
-      to[2 * k] = 0.5f * (even_re + t_im);
-      to[2 * k + 1] = 0.5f * (even_im - t_re);
-      to[2 * m] = 0.5f * (even_re - t_im);
-      to[2 * m + 1] = -0.5f * (even_im + t_re);
-    }
+    for_mirrored<N>(n, taking_apart{half_turn(n, table), z, to});
   }
 
   // Its reverse, twice as large.
-  static void put_together(const cpu_fft& how, const fft_factors& table, const float* from,
-                           const fft_numbers& z) {
-    const auto n = static_cast<std::size_t>(how.n);
-    const half_turn w(n, table);
-    const auto re = [&](std::size_t k) {
-      return from[static_cast<std::ptrdiff_t>(k) * static_cast<std::ptrdiff_t>(how.stride)];
-    };
-    const auto im = [&](std::size_t k) {
-      return from[static_cast<std::ptrdiff_t>(k) * static_cast<std::ptrdiff_t>(how.stride) +
-                  static_cast<std::ptrdiff_t>(how.part)];
-    };
-    z.re[0] = re(0) + re(n);
-    z.im[0] = re(0) - re(n);
-    if (n > 1) {
-      z.re[n / 2] = 2 * re(n / 2);
-      z.im[n / 2] = -2 * im(n / 2);
-    }
-    for (std::size_t k = 1; k < n / 2; ++k) {
-      const std::size_t m = n - k;
-      const float even_re = re(k) + re(m), even_im = im(k) - im(m);
-      const float odd_re = re(k) - re(m), odd_im = im(k) + im(m);
+  struct putting_together {
+    half_turn w;
+    fft_numbers x, z;
+
+    template <int N>
+    BEAMLET_IN_LOOPS void at(std::size_t k, std::size_t m) const {
+      const complexes<N> a = complexes<N>::load(x, k), b = complexes<N>::load(x, m).mirrored();
       // i times the reciprocal factor
-      const float t_re = w.im[k] * odd_re - w.re[k] * odd_im;
-      const float t_im = w.re[k] * odd_re + w.im[k] * odd_im;
-      z.re[k] = even_re + t_re;
-      z.im[k] = even_im + t_im;
-      z.re[m] = even_re - t_re;
-      z.im[m] = t_im - even_im;
+      const complexes<N> turn{floats<N>::load(w.im + k), floats<N>::load(w.re + k)};
+      const complexes<N> even = a + b, t = (a - b) * turn;
+      (even + t).store(z, k);
+      (even - t).mirrored().store(z, m);
     }
+  };
+  template <int N>
+  BEAMLET_IN_LOOPS static void put_together(std::size_t n, const fft_factors& table,
+                                            const fft_numbers& x, const fft_numbers& z) {
+    z.re[0] = x.re[0] + x.re[n];
+    z.im[0] = x.re[0] - x.re[n];
+    if (n > 1) {
+      z.re[n / 2] = 2 * x.re[n / 2];
+      z.im[n / 2] = -2 * x.im[n / 2];
+    }
+    for_mirrored<N>(n, putting_together{half_turn(n, table), x, z});
   }
 };
 
 }  // namespace
 
 void fft_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) {
-  run_for(call.set, fft_rows{call, first, last});
+  const fft_rows rows{call, first, last};
+  // Of fewer numbers than a butterfly of whole vectors has: one by one.
+  const std::uint64_t width = call.set >= isa::avx2 ? 8 : 4;
+  if (call.parameters_as<cpu_fft>().n < 4 * width) return rows.run<1>();
+  run_for(call.set, rows);
 }
 
 }  // namespace compute
