@@ -284,7 +284,7 @@ result<void> plan_attention_on_device(const ops::attention& op, attention_proble
   if (limits.buffers_max < 5) return to.unsupported("attention: a kernel of 5 buffers");
   if (limits.group_items_max < 32) return to.unsupported("attention: groups of 32 items");
   constexpr std::uint64_t most = std::numeric_limits<std::int32_t>::max();
-  if (p.sharing * p.tq > most || p.tk > most || p.tq > most - p.tk)
+  if (p.rows > most || p.tk > most || p.tq > most - p.tk)
     return to.unsupported("attention of more queries and keys than 31 bits count");
   BEAMLET_TRY_VOID(make_fit(p, to));
   constexpr std::uint32_t lanes = 32, held_max = 8;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "beamlet/compute/ops.hpp"
+#include "compute/op_functions.hpp"
 
 namespace {
 using namespace beamlet;
@@ -139,6 +140,27 @@ TEST_CASE("attention is of queries, keys and values that go together") {
   refuses(ops::attention{}, {q, k, k, {dtypes::f16, {7}}}, errc::unsupported, "not of f16");
   refuses(ops::attention{false, std::numeric_limits<float>::infinity()}, {q, k, k},
           errc::invalid_argument, "a scale");
+}
+
+TEST_CASE("attention of more than a device counts or binds is refused where it is planned") {
+  device_info on;
+  on.backend = "vulkan";
+  on.limits.buffers_max = 8;
+  on.limits.binding_bytes_max = std::uint64_t{1} << 30;
+  const auto why = [&](std::int64_t queries, std::int64_t keys) -> std::string {
+    operand q = operand::dense(dtypes::f32, {1, queries, 8});
+    operand k = operand::dense(dtypes::f32, {1, keys, 8});
+    q.strides = k.strides = {0, 0, 0};
+    const std::vector<operand> in{q, k, k}, out{operand::dense(dtypes::f32, q.shape)};
+    const auto made = plan_for(ops::attention{}, on, in, out);
+    return made.has_value() ? "" : std::string(made.error().message());
+  };
+  CHECK(why(1, std::int64_t{1} << 40).find("31 bits") != std::string::npos);
+  CHECK(why(std::int64_t{1} << 40, 4).find("31 bits") != std::string::npos);
+  CHECK(why(1, std::int64_t{1} << 30).find("1073741824 keys") != std::string::npos);
+  CHECK(why(100, 100).empty());
+  on.limits.buffers_max = 4;
+  CHECK(why(1, 3).find("5 buffers") != std::string::npos);
 }
 
 TEST_CASE("transforms are of powers of two, and say how complex numbers lie") {
