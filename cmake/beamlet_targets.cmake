@@ -135,3 +135,17 @@ foreach(line IN LISTS left_out_lines)
     endforeach()
   endif()
 endforeach()
+
+# What drivers make of kernels takes them minutes, so all presets share it; it is found by its
+# source. PoCL shows no device where it has no folder for that, Mesa would take the user's, and
+# tests leave nothing behind. BEAMLET_FOUND_DEVICES: the same for what programs find out.
+if(PROJECT_BINARY_DIR MATCHES "^${PROJECT_SOURCE_DIR}/build/")
+  set(driver_folder ${PROJECT_SOURCE_DIR}/build/drivers)
+else()
+  set(driver_folder ${PROJECT_BINARY_DIR}/drivers)
+endif()
+file(MAKE_DIRECTORY ${driver_folder}/pocl)
+set(BEAMLET_DRIVER_CACHES
+  POCL_CACHE_DIR=${driver_folder}/pocl MESA_SHADER_CACHE_DIR=${driver_folder}/mesa)
+set(BEAMLET_FOUND_DEVICES ${BEAMLET_DRIVER_CACHES} XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/found)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/found)

