@@ -73,6 +73,8 @@ opencl_buffer::~opencl_buffer() {
   if (map_ != nullptr) ended = at_->wait(map_.get(), queue_end_ns_max).has_value();
   if (ended && address_ != nullptr) ended = unmap().has_value();
   if (ended && unmap_ != nullptr) ended = at_->wait(unmap_.get(), queue_end_ns_max).has_value();
+  at_->retire(std::move(map_));
+  at_->retire(std::move(unmap_));
   if (ended) return;
   at_->abandon();
   (void)memory_.release();
@@ -100,7 +102,7 @@ result<std::byte*> opencl_buffer::map(memory_access access, base::time_ns timeou
   }
   const auto ended = at_->wait(map_.get(), timeout_ns);
   if (!ended.has_value() && ended.error().code() == errc::timeout) return ended.error();
-  map_.reset();
+  at_->retire(std::move(map_));
   if (!ended.has_value()) {
     address_ = nullptr;
     return ended.error();
@@ -118,14 +120,14 @@ result<void> opencl_buffer::unmap() {
       at_->driver().clEnqueueUnmapMemObject(at_->transfers(), handle(),
                                             std::exchange(address_, nullptr), 0, nullptr, &event),
       opencl_step::work, "clEnqueueUnmapMemObject"));
-  unmap_ = at_->own(event);
+  at_->retire(std::exchange(unmap_, at_->own(event)));
   return at_->check(at_->driver().clFlush(at_->transfers()), opencl_step::work, "clFlush");
 }
 
 result<cl_event> opencl_buffer::unfinished_unmap() {
   if (unmap_ == nullptr) return cl_event{nullptr};
   BEAMLET_TRY(const bool ended, at_->has_ended(unmap_.get()));
-  if (ended) unmap_.reset();
+  if (ended) at_->retire(std::move(unmap_));
   return unmap_.get();
 }
 

@@ -4,8 +4,11 @@
 // What all objects of one OpenCL device share: the driver's handles, its errors as ours, and
 // waiting that ends.
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "beamlet/base/time.hpp"
 #include "beamlet/compute/device.hpp"
@@ -66,6 +69,12 @@ class opencl_context {
     return {handle, {how}};
   }
   opencl_owned<cl_event> own(cl_event event) const { return own(event, driver_->clReleaseEvent); }
+  /// Of a command that has ended. Drivers use an event for a moment longer than it takes them to
+  /// say so, and PoCL 3.1 is not prepared for the next command to come just when that was its last
+  /// use: it is given back when many others have come after it.
+  void retire(opencl_owned<cl_event> event) noexcept {
+    retired_[retired_count_++ % retired_.size()] = std::move(event);
+  }
 
  private:
   error fail(errc what, cl_int code, const char* call);
@@ -75,6 +84,8 @@ class opencl_context {
   std::shared_ptr<const blob_cache> cache_;
   opencl_owned<cl_context> context_;
   opencl_owned<cl_command_queue> transfers_;
+  std::array<opencl_owned<cl_event>, 256> retired_{};
+  std::size_t retired_count_ = 0;
   result<void> lost_;
   bool abandoned_ = false;
 };

@@ -31,6 +31,9 @@ opencl_queue::~opencl_queue() {
     at_->driver().clFlush(queue_.get());
     why = at_->wait(last, queue_end_ns_max).error().code();
   }
+  for (submitted& one : submitted_)
+    for (auto& event : one.events) at_->retire(std::move(event));
+  for (auto& event : recorded_) at_->retire(std::move(event));
   if (why != errc::timeout && at_->check().has_value()) return;
   at_->abandon();
   (void)queue_.release();
@@ -134,9 +137,10 @@ result<void> opencl_queue::wait(std::uint64_t ticket, base::time_ns timeout_ns) 
   // In order: when the last has ended, all have.
   BEAMLET_TRY_VOID(at_->wait(submitted_[count - 1].events.back().get(), timeout_ns));
   for (; count != 0; --count) {
-    const submitted& done = submitted_.front();
+    submitted& done = submitted_.front();
     for (const auto& event : done.events) BEAMLET_TRY_VOID(at_->wait(event.get(), timeout_ns));
     spans_[done.ticket % spans_.size()] = {done.ticket, span_of(done.events)};
+    for (auto& event : done.events) at_->retire(std::move(event));
     submitted_.pop_front();
   }
   return {};
