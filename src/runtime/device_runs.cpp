@@ -106,7 +106,7 @@ task_options options_of(const device_job& job) {
 }
 }  // namespace
 
-ref<tensor> device_service::submit(std::shared_ptr<device_job> job) {
+ref<tensor> device_service::submit(const std::shared_ptr<device_job>& job) {
   ref<tensor> made = runtime_handle(&core_)
                          .task([this, job] { return run_one(job); })
                          .options(options_of(*job))
@@ -118,7 +118,7 @@ ref<tensor> device_service::submit(std::shared_ptr<device_job> job) {
   return made;
 }
 
-ref<std::vector<tensor>> device_service::submit_all(std::shared_ptr<device_job> job) {
+ref<std::vector<tensor>> device_service::submit_all(const std::shared_ptr<device_job>& job) {
   return runtime_handle(&core_)
       .task([this, job] { return run(job); })
       .options(options_of(*job))

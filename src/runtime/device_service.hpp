@@ -80,8 +80,8 @@ class device_service final : public device_host {
   static std::shared_ptr<device_service> of(runtime_core& core);
 
   // Thread: any.
-  ref<tensor> submit(std::shared_ptr<device_job> job);
-  ref<std::vector<tensor>> submit_all(std::shared_ptr<device_job> job);
+  ref<tensor> submit(const std::shared_ptr<device_job>& job);
+  ref<std::vector<tensor>> submit_all(const std::shared_ptr<device_job>& job);
   std::shared_ptr<device_job> make_job(device_work what, const device_task_options& options,
                                        std::vector<ref<tensor>> inputs);
   const ref<void>& when_found() const noexcept { return found_.when_set(); }

@@ -137,7 +137,7 @@ BEAMLET_IN_LOOPS void store_in_turn(const floats<N>& a, const floats<N>& b, cons
     zip<N>(b, d, bd[0], bd[1]);
     zip<N>(ac[0], bd[0], made[0], made[1]);
     zip<N>(ac[1], bd[1], made[2], made[3]);
-    for (int i = 0; i < 4; ++i) made[i].store(to + i * N);
+    for (int i = 0; i < 4; ++i) made[i].store(to + std::ptrdiff_t{i} * N);
   }
 }
 

@@ -32,7 +32,8 @@ std::int64_t shown_at(std::int64_t k, std::int64_t n, ops::border edges) {
 // What is summed up: elements from these places on, times these numbers.
 template <class T>
 struct filter_terms {
-  static constexpr std::size_t count_max = ops::filter2d::size_max * ops::filter2d::size_max;
+  static constexpr std::size_t count_max =
+      std::size_t{ops::filter2d::size_max} * ops::filter2d::size_max;
   const T* from[count_max];
   T by[count_max];
   std::size_t count = 0;
@@ -57,18 +58,20 @@ struct float_sums {
       const floats<N> a = terms->by[t];
       const float* x = terms->from[t] + i;
 #pragma GCC unroll 4
-      for (int k = 0; k < K; ++k) made[k] = made[k] + a * floats<N>::load(x + k * N);
+      for (int k = 0; k < K; ++k)
+        made[k] = made[k] + a * floats<N>::load(x + std::ptrdiff_t{k} * N);
     }
   }
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
     constexpr int at_once = 4;
+    constexpr std::size_t stride = std::size_t{at_once} * N;
     std::size_t i = 0;
     floats<N> many[at_once], one[1];
-    for (; i + at_once * N <= count; i += at_once * N) {
+    for (; i + stride <= count; i += stride) {
       sum<N, at_once>(i, many);
 #pragma GCC unroll 4
-      for (int k = 0; k < at_once; ++k) many[k].store(to + i + k * N);
+      for (int k = 0; k < at_once; ++k) many[k].store(to + i + std::ptrdiff_t{k} * N);
     }
     for (; i < count; i += N) {
       sum<N, 1>(i, one);
@@ -107,8 +110,9 @@ struct short_line {
   std::size_t count;
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
+    constexpr std::size_t stride = std::size_t{2} * N;
     std::size_t i = 0;
-    for (; i + 2 * N <= count; i += 2 * N) {
+    for (; i + stride <= count; i += stride) {
       typename filter_vectors<N>::bytes x;
       std::memcpy(&x, from + i, sizeof x);
       const auto wide = __builtin_convertvector(x, typename filter_vectors<N>::shorts);
@@ -140,13 +144,14 @@ struct short_sums {
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
         wrapping v;
-        std::memcpy(&v, x + k * 2 * N, sizeof v);
+        std::memcpy(&v, x + std::ptrdiff_t{k} * 2 * N, sizeof v);
         made[k] += a * v;
       }
     }
     if constexpr (Shift < 0) {
 #pragma GCC unroll 4
-      for (int k = 0; k < K; ++k) std::memcpy(into + k * 4 * N, &made[k], sizeof made[k]);
+      for (int k = 0; k < K; ++k)
+        std::memcpy(into + std::ptrdiff_t{k} * 4 * N, &made[k], sizeof made[k]);
     } else {
       const shorts below_half = std::int16_t{(1 << Shift) / 2 - (Shift > 0)} - shorts{};
       const shorts odd = std::int16_t{Shift > 0} - shorts{};
@@ -158,18 +163,19 @@ struct short_sums {
         v = v < shorts{} ? shorts{} : v;
         v = v > most ? most : v;
         const auto narrow = __builtin_convertvector(v, typename filter_vectors<N>::bytes);
-        std::memcpy(into + k * 2 * N, &narrow, sizeof narrow);
+        std::memcpy(into + std::ptrdiff_t{k} * 2 * N, &narrow, sizeof narrow);
       }
     }
   }
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
     constexpr int at_once = 4;
+    constexpr std::size_t one = std::size_t{2} * N, many = at_once * one;
     std::size_t i = 0;
-    for (; i + at_once * 2 * N <= count; i += at_once * 2 * N) sum<N, at_once>(i, to + i * bytes);
-    for (; i < count; i += 2 * N) {
-      std::byte made[2 * N * bytes];
-      const bool is_whole = i + 2 * N <= count;
+    for (; i + many <= count; i += many) sum<N, at_once>(i, to + i * bytes);
+    for (; i < count; i += one) {
+      std::byte made[one * bytes];
+      const bool is_whole = i + one <= count;
       sum<N, 1>(i, is_whole ? to + i * bytes : made);
       if (!is_whole) std::memcpy(to + i * bytes, made, (count - i) * bytes);
     }
@@ -330,7 +336,8 @@ class filter_unit {
       const auto terms = terms_of<float>(y, 0);
       run_for_widest(call_.set, float_sums{&terms, made, elements()});
     } else if (how_.how == cpu_filter::form::magnitude) {
-      const auto x = terms_of<float>(y, 0), d = terms_of<float>(y, how_.rows * how_.columns);
+      const auto x = terms_of<float>(y, 0),
+                 d = terms_of<float>(y, std::size_t{how_.rows} * how_.columns);
       float* const first = floats_at(between(0));
       run_for_widest(call_.set, float_sums{&x, first, elements()});
       run_for_widest(call_.set, float_sums{&d, more, elements()});

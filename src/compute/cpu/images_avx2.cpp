@@ -82,8 +82,8 @@ BEAMLET_AVX2 std::int64_t blend_pixels_of(const image_blend& b, std::int64_t cou
   std::memset(even_bytes, -1, sizeof even_bytes);
   const int channels = static_cast<int>(b.channels);
   for (int c = 0; c < channels; ++c) {
-    even_bytes[4 * c] = static_cast<std::int8_t>(c);
-    even_bytes[4 * c + 2] = static_cast<std::int8_t>(channels + c);
+    even_bytes[std::ptrdiff_t{4} * c] = static_cast<std::int8_t>(c);
+    even_bytes[std::ptrdiff_t{4} * c + 2] = static_cast<std::int8_t>(channels + c);
   }
   const __m256i even = _mm256_broadcastsi128_si256(load_16_bytes(even_bytes));
   __m256i odd = _mm256_or_si256(even, _mm256_set1_epi16(8));
@@ -98,7 +98,7 @@ BEAMLET_AVX2 std::int64_t blend_pixels_of(const image_blend& b, std::int64_t cou
   const std::int8_t* odd_bytes = b.odd_bytes;
   std::uint8_t* to = b.to;
   std::int64_t i = 0;
-  for (; i + 4 <= count; i += 4, to += 4 * channels) {
+  for (; i + 4 <= count; i += 4, to += std::ptrdiff_t{4} * channels) {
     __m256i above, below;
     if constexpr (InPairs) {
       above = load_two_pairs(above_row, first + i);
@@ -203,7 +203,8 @@ BEAMLET_AVX2 void mean_pixels_avx2(const image_means& m, std::int64_t first, std
                                    std::uint8_t* to) noexcept {
   // As doubles in resize_area.cpp: fewer than 24 bits are enough here.
   const __m256 factor = _mm256_set1_ps(1.0f / static_cast<float>(m.divisor));
-  const __m256 more = _mm256_set1_ps(static_cast<float>(m.divisor / 2) + 0.5f);
+  const std::uint32_t half = m.divisor / 2;
+  const __m256 more = _mm256_set1_ps(static_cast<float>(half) + 0.5f);
   const std::int64_t channels = m.channels;
   const __m256i packed = packed_bytes_of(static_cast<int>(channels));
   sum_of_columns sums(m, first);

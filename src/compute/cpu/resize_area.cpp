@@ -63,8 +63,9 @@ struct area_mean {
   }
   // Halves up: the quotient of integers, which doubles of fewer than 53 bits give exactly.
   void put(std::uint32_t sum, std::uint8_t* to) const {
-    const auto half = static_cast<double>(static_cast<std::uint32_t>(divisor) / 2);
-    *to = static_cast<std::uint8_t>((static_cast<double>(sum) + half + 0.5) / divisor);
+    const std::uint32_t half = static_cast<std::uint32_t>(divisor) / 2;
+    *to = static_cast<std::uint8_t>((static_cast<double>(sum) + static_cast<double>(half) + 0.5) /
+                                    divisor);
   }
 };
 

@@ -61,7 +61,11 @@ std::optional<color_change> color_change_of(const ops::convert_color& what) {
   return std::nullopt;
 }
 
-constexpr std::int32_t color_rounded(double x) { return static_cast<std::int32_t>(x + 0.5); }
+// Of no negative numbers; std::lround is no constant expression.
+constexpr std::int32_t color_rounded(double x) {
+  const double up = x + 0.5;
+  return static_cast<std::int32_t>(up);
+}
 
 // From the parts of red and blue in luma, as BT.601 (2.5), BT.709 (3) and JFIF give them: luma is
 // kr R + kg G + kb B, and the differences are those of blue and red to it, made to fit.

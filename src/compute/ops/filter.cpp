@@ -268,7 +268,7 @@ result<void> plan_for(const ops::sobel& what, planner& to) {
     return plan_plain_filter(to, sobel_x, {sobel_size, sobel_size}, what.edges);
   if (what.what == ops::sobel::kind::dy)
     return plan_plain_filter(to, sobel_y, {sobel_size, sobel_size}, what.edges);
-  std::array<float, 2 * sobel_size * sobel_size> both{};
+  std::array<float, std::size(sobel_x) + std::size(sobel_y)> both{};
   std::ranges::copy(sobel_x, both.begin());
   std::ranges::copy(sobel_y, both.begin() + std::size(sobel_x));
   return plan_plain_filter(to, both, {sobel_size, sobel_size, 2}, what.edges);

@@ -11,7 +11,7 @@ namespace compute {
 
 namespace {
 
-sliding_window window_of(const ops::pool2d& what) {
+sliding_window pool_window_of(const ops::pool2d& what) {
   return {"pool2d", what.size, what.stride, what.dilation, what.padding};
 }
 
@@ -30,7 +30,7 @@ result<tensor_types> outputs_of(const ops::pool2d& what, std::span<const tensor_
                          "pool2d: of [n, c, h, w], not " + text_of(made.shape) + "; reshape it");
   if (what.what != ops::pool2d::kind::maximum && what.what != ops::pool2d::kind::average)
     return compute_error(errc::invalid_argument, "pool2d: there is no such kind");
-  BEAMLET_TRY(const auto out, window_of(what).outputs(made.shape));
+  BEAMLET_TRY(const auto out, pool_window_of(what).outputs(made.shape));
   made.shape[2] = out[0];
   made.shape[3] = out[1];
   return tensor_types{made};
@@ -48,7 +48,7 @@ op_cost cost_of(const ops::pool2d& what, std::span<const operand> inputs,
 
 result<void> plan_for(const ops::pool2d& what, planner& to) {
   const bool is_maximum = what.what == ops::pool2d::kind::maximum;
-  return plan_plane_windows({window_of(what),
+  return plan_plane_windows({pool_window_of(what),
                              is_maximum ? window_kind::maximum : window_kind::average,
                              what.counts_padding,
                              {},

@@ -46,7 +46,7 @@ std::uint64_t multiplier_of(const planner& to) {
   return static_cast<std::uint64_t>(to.output(0).shape[1] / to.input(0).shape[1]);
 }
 
-result<void> plan_on_cpu(const plane_windows& what, planner& to) {
+result<void> plan_windows_on_cpu(const plane_windows& what, planner& to) {
   const operand &x = to.input(0), &out = to.output(0);
   cpu_pool how;
   how.windows = what.window.on_cpu(x, out.shape);
@@ -157,7 +157,7 @@ result<std::int32_t> window_step(std::int64_t stride, const planner& to) {
 }
 
 result<void> plan_plane_windows(const plane_windows& what, planner& to) {
-  if (to.on_cpu()) return plan_on_cpu(what, to);
+  if (to.on_cpu()) return plan_windows_on_cpu(what, to);
   const operand &x = to.input(0), &out = to.output(0);
   BEAMLET_TRY_VOID(what.window.check_on_device(to, x.shape));
   const sliding_window of = what.window.simplified(out.shape);
