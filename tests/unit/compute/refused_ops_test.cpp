@@ -145,6 +145,7 @@ TEST_CASE("attention is of queries, keys and values that go together") {
 TEST_CASE("attention of more than a device counts or binds is refused where it is planned") {
   device_info on;
   on.backend = "vulkan";
+  on.kind = device_kind::discrete;
   on.limits.buffers_max = 8;
   on.limits.binding_bytes_max = std::uint64_t{1} << 30;
   const auto why = [&](std::int64_t queries, std::int64_t keys) -> std::string {
