@@ -5,6 +5,7 @@
 
 #include <beamlet/beamlet.hpp>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,9 @@ using namespace conformance;
 /// The drivers' devices for a runtime of its own, which opens them anew. Kept for ever, as in
 /// devices.hpp.
 std::vector<detail::given_device>& given(const char* backend_name) {
-  auto& all = *new std::vector<detail::given_device>;
+  static auto& kept = *new std::map<std::string, std::vector<detail::given_device>>;
+  auto& all = kept[backend_name];
+  all.clear();
   for (const backend& one : backends()) {
     if (std::string(one.name) != backend_name) continue;
     auto found = one.devices({});
