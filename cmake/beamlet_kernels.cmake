@@ -74,8 +74,9 @@ function(beamlet_embed_kernels target list header)
   set(${target}_KERNELS_CPP ${compiled}/embedded.cpp PARENT_SCOPE)
 endfunction()
 
-beamlet_embed_kernels(beamlet ${PROJECT_SOURCE_DIR}/kernels/ops.def compute/embedded.hpp)
+beamlet_embed_kernels(beamlet_lower ${PROJECT_SOURCE_DIR}/kernels/ops.def compute/embedded.hpp)
 # What this build has of them, for the library and for whoever sees its internal headers.
 set(BEAMLET_BACKENDS BEAMLET_OPENCL=$<BOOL:${opencl}> BEAMLET_VULKAN=$<BOOL:${vulkan}>)
 target_compile_definitions(beamlet PRIVATE ${BEAMLET_BACKENDS})
+target_compile_definitions(beamlet_lower PRIVATE ${BEAMLET_BACKENDS})
 target_link_libraries(beamlet PRIVATE ${CMAKE_DL_LIBS})

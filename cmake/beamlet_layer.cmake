@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# beamlet_layer(sched): every source below src/sched belongs to the library.
-function(beamlet_layer name)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
-  target_sources(beamlet PRIVATE ${sources})
+# beamlet_layers(target sched node): every source below src/sched and src/node belongs to the target.
+function(beamlet_layers target)
+  foreach(name IN LISTS ARGN)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+    target_sources(${target} PRIVATE ${sources})
+  endforeach()
 endfunction()
 
-# beamlet_ports(uv posix sim): every source in ports/uv, ports/posix and ports/sim does.
-function(beamlet_ports)
+# beamlet_ports(target uv posix sim): every source in ports/uv, ports/posix and ports/sim does.
+function(beamlet_ports target)
   foreach(name IN LISTS ARGN)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/ports/${name}/*.cpp)
-    target_sources(beamlet PRIVATE ${sources})
+    target_sources(${target} PRIVATE ${sources})
   endforeach()
 endfunction()

@@ -19,8 +19,8 @@ add_custom_command(
   OUTPUT ${header}
   COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/cmake/amalgamate.py
           ${PROJECT_SOURCE_DIR} ${header} --shims ${BEAMLET_SINGLE_DIR}/shims
-          --generated ${beamlet_KERNELS_CPP}
-  DEPENDS ${tree} ${beamlet_KERNELS_CPP} ${PROJECT_SOURCE_DIR}/kernels/ops.def ${PROJECT_SOURCE_DIR}/cmake/amalgamate.py
+          --generated ${beamlet_lower_KERNELS_CPP}
+  DEPENDS ${tree} ${beamlet_lower_KERNELS_CPP} ${PROJECT_SOURCE_DIR}/kernels/ops.def ${PROJECT_SOURCE_DIR}/cmake/amalgamate.py
   COMMENT "Generating the single header" VERBATIM)
 add_custom_target(beamlet_single_header DEPENDS ${header})
 
