@@ -29,7 +29,7 @@ else()
   target_compile_definitions(beamlet_chaos PUBLIC BEAMLET_CHAOS PRIVATE _FILE_OFFSET_BITS=64)
   target_include_directories(beamlet_chaos PUBLIC include src ${PROJECT_SOURCE_DIR})
   target_link_libraries(beamlet_chaos PUBLIC Threads::Threads PkgConfig::LIBUV
-    PRIVATE beamlet_own_flags ${CMAKE_DL_LIBS})
+    PRIVATE beamlet_own_flags beamlet_test_flags ${CMAKE_DL_LIBS})
   target_compile_options(beamlet_chaos PRIVATE ${BEAMLET_TEST_FLAGS})
   set_target_properties(beamlet_chaos PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
 endif()
