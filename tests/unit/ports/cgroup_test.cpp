@@ -5,6 +5,8 @@
 
 #include "fake_root.hpp"
 
+namespace cgroup_cases {
+
 namespace {
 using beamlet::ports::cgroup_cpus;
 
@@ -78,3 +80,5 @@ TEST_CASE("an enormous quota does not wrap around") {
 }
 
 }  // namespace
+
+}  // namespace cgroup_cases

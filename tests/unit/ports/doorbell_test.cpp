@@ -10,6 +10,8 @@
 #include "ports/threads.hpp"
 #include "tests/unit/ports/running.hpp"
 
+namespace doorbell_cases {
+
 namespace {
 using namespace beamlet;
 using ports::forever;
@@ -58,3 +60,5 @@ TEST_CASE("a wait tells what the descriptor is ready for, of what was asked") {
   CHECK(wait_ready(socket, all, both.bell, forever).events == all);  // the end counts as both
 }
 }  // namespace
+
+}  // namespace doorbell_cases

@@ -10,6 +10,8 @@
 #include "ports/threads.hpp"
 #include "tests/unit/ports/running.hpp"
 
+namespace fence_cases {
+
 namespace {
 using namespace beamlet;
 using word = std::atomic<std::uint32_t>;
@@ -110,3 +112,5 @@ TEST_CASE("where nothing could be prepared the fences hold as well") {
 }
 
 }  // namespace
+
+}  // namespace fence_cases

@@ -20,6 +20,8 @@
 #include "tests/unit/ports/limit_for_now.hpp"
 #include "tests/unit/ports/scratch_folder.hpp"
 
+namespace folder_cases {
+
 namespace {
 using namespace beamlet;
 using names = std::vector<std::string>;
@@ -161,3 +163,5 @@ TEST_CASE("a process is called what the file of its program is, however long tha
   CHECK(ports::program_name(child->id()).empty());  // there is none any more
 }
 }  // namespace
+
+}  // namespace folder_cases

@@ -11,6 +11,8 @@
 #include "tests/unit/ports/in_child.hpp"
 #include "tests/unit/ports/running.hpp"
 
+namespace fork_cases {
+
 namespace {
 using namespace beamlet;
 
@@ -105,3 +107,5 @@ TEST_CASE("the heavy fence holds in a fork") {
 }
 
 }  // namespace
+
+}  // namespace fork_cases

@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+namespace frame_cases {
+
 namespace {
 using namespace beamlet;
 using ports::frame_reader;
@@ -199,3 +201,5 @@ TEST_CASE("a frame that says more descriptors than came is malformed") {
 }
 
 }  // namespace
+
+}  // namespace frame_cases

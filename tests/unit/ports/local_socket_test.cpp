@@ -21,6 +21,8 @@
 #include "tests/unit/ports/in_child.hpp"
 #include "tests/unit/ports/scratch_folder.hpp"
 
+namespace local_socket_cases {
+
 namespace {
 using namespace beamlet;
 using ports::local_listener;
@@ -479,3 +481,5 @@ TEST_CASE("a process out of descriptors leaves the connection waiting") {
 }
 
 }  // namespace
+
+}  // namespace local_socket_cases

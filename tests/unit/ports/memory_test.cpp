@@ -9,6 +9,8 @@
 
 #include <sys/mman.h>
 
+namespace memory_cases {
+
 namespace {
 using namespace beamlet;
 
@@ -98,3 +100,5 @@ TEST_CASE("mapping more than there is address space is an error with the system'
 }
 
 }  // namespace
+
+}  // namespace memory_cases

@@ -6,6 +6,8 @@
 #include "ports/memory.hpp"
 #include "ports/threads.hpp"
 
+namespace memory_use_cases {
+
 namespace {
 namespace ports = beamlet::ports;
 
@@ -84,3 +86,5 @@ TEST_CASE("this machine says how much memory is in use, and by whom") {
 }
 
 }  // namespace
+
+}  // namespace memory_use_cases

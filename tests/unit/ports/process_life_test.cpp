@@ -9,6 +9,8 @@
 #include "ports/processes.hpp"
 #include "tests/unit/ports/in_child.hpp"
 
+namespace process_life_cases {
+
 namespace {
 using namespace beamlet;
 
@@ -49,3 +51,5 @@ TEST_CASE("what cannot be known from here is not taken for dead") {
   }
 }
 }  // namespace
+
+}  // namespace process_life_cases

@@ -27,6 +27,8 @@
 #include "tests/unit/ports/scratch_folder.hpp"
 #include "tests/unit/ports/uv_worlds.hpp"
 
+namespace processes_cases {
+
 namespace {
 using namespace beamlet;
 using ports::process;
@@ -389,3 +391,5 @@ TEST_CASE("a kernel without process descriptors does the same by other means") {
 }
 
 }  // namespace
+
+}  // namespace processes_cases

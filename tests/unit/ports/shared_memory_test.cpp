@@ -19,6 +19,8 @@
 #include "tests/unit/ports/limit_for_now.hpp"
 #include "tests/unit/ports/scratch_folder.hpp"
 
+namespace shared_memory_cases {
+
 namespace {
 using namespace beamlet;
 using ports::map_shared_memory;
@@ -254,3 +256,5 @@ TEST_CASE("a mapping outlives its descriptor, and moves") {
 }
 
 }  // namespace
+
+}  // namespace shared_memory_cases

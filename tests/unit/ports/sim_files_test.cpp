@@ -7,6 +7,8 @@
 
 #include "ports/sim/sim_port.hpp"
 
+namespace sim_files_cases {
+
 namespace {
 
 struct sim_disk_world {
@@ -194,3 +196,5 @@ TEST_CASE("a simulated world has no descriptors to watch") {
 }
 
 }  // namespace
+
+}  // namespace sim_files_cases

@@ -5,6 +5,8 @@
 
 #include "ports/sim/sim_port.hpp"
 
+namespace sim_port_cases {
+
 namespace {
 using beamlet::ports::sim_port;
 
@@ -101,3 +103,5 @@ TEST_CASE("a simulated port says so and is nobody's guest") {
 }
 
 }  // namespace
+
+}  // namespace sim_port_cases

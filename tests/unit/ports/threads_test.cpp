@@ -17,6 +17,8 @@
 #include "ports/memory.hpp"
 #include "tests/unit/ports/running.hpp"
 
+namespace threads_cases {
+
 namespace {
 using namespace beamlet;
 using ports::thread;
@@ -201,3 +203,5 @@ TEST_CASE("the processors that can be used are those that the process may run on
 }
 
 }  // namespace
+
+}  // namespace threads_cases

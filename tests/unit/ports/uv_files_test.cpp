@@ -16,6 +16,8 @@
 #include "tests/unit/ports/scratch_folder.hpp"
 #include "tests/unit/ports/uv_worlds.hpp"
 
+namespace uv_files_cases {
+
 namespace {
 
 template <class Base>
@@ -157,3 +159,5 @@ TEST_CASE("the threads that work on files take no signal of the program's") {
 }
 
 }  // namespace
+
+}  // namespace uv_files_cases

@@ -8,6 +8,8 @@
 #include "ports/threads.hpp"
 #include "tests/unit/ports/running.hpp"
 
+namespace wait_cases {
+
 namespace {
 using namespace beamlet;
 using ports::forever;
@@ -90,3 +92,5 @@ TEST_CASE("a wake that nobody waits for is forgotten") {
 }
 
 }  // namespace
+
+}  // namespace wait_cases

@@ -13,6 +13,8 @@
 #include "tests/unit/ports/in_child.hpp"
 #include "tests/unit/ports/uv_worlds.hpp"
 
+namespace watch_cases {
+
 namespace {
 using namespace beamlet;
 using ports::ready_to_read;
@@ -203,3 +205,5 @@ TEST_CASE_TEMPLATE("a fork that ends its parent's watch leaves the parent's at w
 }
 
 }  // namespace
+
+}  // namespace watch_cases

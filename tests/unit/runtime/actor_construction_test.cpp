@@ -4,6 +4,8 @@
 #include <atomic>
 #include <thread>
 
+namespace actor_construction_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -93,3 +95,5 @@ TEST_CASE("a state that was never constructed is never destroyed") {
 }
 
 }  // namespace
+
+}  // namespace actor_construction_cases

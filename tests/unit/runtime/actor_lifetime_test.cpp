@@ -4,6 +4,8 @@
 #include <memory>
 #include <thread>
 
+namespace actor_lifetime_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -231,3 +233,5 @@ TEST_CASE("many actors live at a time and each answers") {
 }
 
 }  // namespace
+
+}  // namespace actor_lifetime_cases

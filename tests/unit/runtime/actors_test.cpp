@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <thread>
 
+namespace actors_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -273,3 +275,5 @@ TEST_CASE("a method that throws fails its call, not the actor") {
 #endif
 
 }  // namespace
+
+}  // namespace actors_cases

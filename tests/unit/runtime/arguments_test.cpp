@@ -4,6 +4,8 @@
 #include <memory>
 #include <stdexcept>
 
+namespace arguments_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -200,3 +202,5 @@ TEST_CASE("an argument whose copy throws fails the call") {
 #endif
 
 }  // namespace
+
+}  // namespace arguments_cases

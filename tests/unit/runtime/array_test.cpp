@@ -8,6 +8,8 @@
 
 #include "tests/unit/runtime/support.hpp"
 
+namespace array_cases {
+
 using namespace runtime_test;
 
 namespace {
@@ -184,3 +186,5 @@ TEST_CASE("an array given by value to a view lives until the task has run") {
   }
   CHECK(*rt.get(late) == 50);
 }
+
+}  // namespace array_cases

@@ -9,6 +9,8 @@
 #include "tests/unit/base/panics.hpp"
 #include "tests/unit/runtime/support.hpp"
 
+namespace buffer_cases {
+
 using namespace runtime_test;
 
 namespace {
@@ -181,3 +183,5 @@ TEST_CASE("tasks take and return buffers") {
   REQUIRE(answer.has_value());
   CHECK(text_in(*answer) == "abab");
 }
+
+}  // namespace buffer_cases

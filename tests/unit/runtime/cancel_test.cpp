@@ -4,6 +4,8 @@
 #include <atomic>
 #include <thread>
 
+namespace cancel_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -241,3 +243,5 @@ TEST_CASE("a queued call to an actor is cancelled, the others run") {
 }
 
 }  // namespace
+
+}  // namespace cancel_cases

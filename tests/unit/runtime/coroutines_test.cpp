@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <thread>
 
+namespace coroutines_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -331,3 +333,5 @@ TEST_CASE("what a coroutine throws arrives like what a function throws") {
 #endif
 
 }  // namespace
+
+}  // namespace coroutines_cases

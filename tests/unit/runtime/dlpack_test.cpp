@@ -7,6 +7,8 @@
 
 #include "tests/unit/runtime/support.hpp"
 
+namespace dlpack_cases {
+
 using namespace runtime_test;
 
 namespace {
@@ -190,3 +192,5 @@ TEST_CASE("the structs lie in memory as DLPack's do") {
   auto* mine = reinterpret_cast<ours*>(out);
   mine->deleter(mine);
 }
+
+}  // namespace dlpack_cases

@@ -7,6 +7,8 @@
 
 #include <uv.h>
 
+namespace embedded_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -238,3 +240,5 @@ TEST_CASE("actors live on the caller's loop") {
 }
 
 }  // namespace
+
+}  // namespace embedded_cases

@@ -5,6 +5,8 @@
 #include <new>
 #include <stdexcept>
 
+namespace errors_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -147,3 +149,5 @@ TEST_CASE("a thrown error of a dependency stays the cause") {
 #endif
 
 }  // namespace
+
+}  // namespace errors_cases

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <thread>
 
+namespace generators_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -212,3 +214,5 @@ TEST_CASE("what a generator throws ends its stream") {
 #endif
 
 }  // namespace
+
+}  // namespace generators_cases

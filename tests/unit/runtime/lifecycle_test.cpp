@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace lifecycle_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -318,3 +320,5 @@ TEST_CASE("in a fork the runtime answers instead of hanging, and a fresh one sta
 #endif
 
 }  // namespace
+
+}  // namespace lifecycle_cases

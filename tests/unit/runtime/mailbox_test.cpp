@@ -5,6 +5,8 @@
 #include <atomic>
 #include <thread>
 
+namespace mailbox_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -207,3 +209,5 @@ TEST_CASE("of two actors that wait for each other one is told so and the other g
 }
 
 }  // namespace
+
+}  // namespace mailbox_cases

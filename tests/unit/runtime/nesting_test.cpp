@@ -2,6 +2,8 @@
 // Tasks that wait for tasks, ten thousand deep, and long chains of objects.
 #include "tests/unit/runtime/support.hpp"
 
+namespace nesting_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -112,3 +114,5 @@ TEST_CASE("a million tasks that wait for one another are dropped at once") {
 }
 
 }  // namespace
+
+}  // namespace nesting_cases

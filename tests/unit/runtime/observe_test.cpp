@@ -12,6 +12,8 @@
 
 #include "tests/unit/json_reader.hpp"
 
+namespace observe_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -200,3 +202,5 @@ TEST_CASE("a timeline that is off or cannot be written says so") {
 }
 
 }  // namespace
+
+}  // namespace observe_cases

@@ -5,6 +5,8 @@
 #include <limits>
 #include <thread>
 
+namespace options_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -341,3 +343,5 @@ TEST_CASE("threads are told to the hook before anything else") {
 }
 
 }  // namespace
+
+}  // namespace options_cases

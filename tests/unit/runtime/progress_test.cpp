@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+namespace progress_cases {
+
 namespace {
 using beamlet::progress;
 using beamlet::progress_options;
@@ -166,3 +168,5 @@ TEST_CASE("progress writes plain lines to a file that is no terminal, and leaves
 }
 
 }  // namespace
+
+}  // namespace progress_cases

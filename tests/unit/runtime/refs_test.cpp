@@ -5,6 +5,8 @@
 #include <memory>
 #include <thread>
 
+namespace refs_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -229,3 +231,5 @@ TEST_CASE("an over-aligned value lies where it must") {
 }
 
 }  // namespace
+
+}  // namespace refs_cases

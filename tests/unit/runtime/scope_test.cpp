@@ -8,6 +8,8 @@
 
 #include "support.hpp"
 
+namespace scope_cases {
+
 namespace {
 
 beamlet::async<int> twice(int n) { co_return 2 * n; }
@@ -73,3 +75,5 @@ TEST_CASE("a join past its timeout leaves the work alone") {
   go.store(true);
   CHECK(rt.get(one).value() == 1);
 }
+
+}  // namespace scope_cases

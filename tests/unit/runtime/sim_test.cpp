@@ -6,6 +6,8 @@
 
 #include "ports/sim/sim_port.hpp"
 
+namespace sim_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -148,3 +150,5 @@ TEST_CASE("a simulated runtime stops with work pending") {
 }
 
 }  // namespace
+
+}  // namespace sim_cases

@@ -5,6 +5,8 @@
 #include <memory>
 #include <thread>
 
+namespace tasks_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -137,3 +139,5 @@ TEST_CASE("a stopped periodic task does not keep a draining runtime") {
 }
 
 }  // namespace
+
+}  // namespace tasks_cases

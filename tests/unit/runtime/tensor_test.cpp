@@ -8,6 +8,8 @@
 
 #include "tests/unit/runtime/support.hpp"
 
+namespace tensor_cases {
+
 using namespace runtime_test;
 
 namespace {
@@ -306,3 +308,5 @@ TEST_CASE("tasks take and return tensors") {
   REQUIRE(answer.has_value());
   CHECK(values_of(*answer) == numbers{0, 3, 1, 4, 2, 5});
 }
+
+}  // namespace tensor_cases

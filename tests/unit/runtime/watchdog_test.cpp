@@ -9,6 +9,8 @@
 #include <mutex>
 #include <thread>
 
+namespace watchdog_cases {
+
 namespace {
 
 constexpr auto longest_case = std::chrono::minutes(5);
@@ -54,3 +56,5 @@ class watchdog : public doctest::IReporter {
 DOCTEST_REGISTER_LISTENER("watchdog", 1, watchdog);
 
 }  // namespace
+
+}  // namespace watchdog_cases

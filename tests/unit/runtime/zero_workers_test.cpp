@@ -6,6 +6,8 @@
 #include <set>
 #include <thread>
 
+namespace zero_workers_cases {
+
 namespace {
 using namespace runtime_test;
 
@@ -100,3 +102,5 @@ TEST_CASE("without workers a task that waits for ever does not keep the runtime 
 }
 
 }  // namespace
+
+}  // namespace zero_workers_cases
