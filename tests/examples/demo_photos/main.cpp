@@ -126,7 +126,7 @@ struct on_device {
 
 beamlet::result<on_device> time_devices(const job& work, const options& chosen,
                                         const std::string& device) {
-  beamlet::runtime_options settings{.device = device};
+  beamlet::runtime_options settings{.timeline_events = 1 << 16, .device = device};
   if (chosen.workers >= 0) settings.workers = static_cast<unsigned>(chosen.workers);
   BEAMLET_TRY(auto rt, beamlet::runtime::start(settings));
   BEAMLET_TRY(auto known, rt.devices());  // before the clock: the first time, it takes a while
@@ -145,6 +145,7 @@ beamlet::result<on_device> time_devices(const job& work, const options& chosen,
   answer.seconds = seconds_since(start);
   BEAMLET_TRY(auto report, rt.devices());
   print_where(report);
+  BEAMLET_TRY_VOID(rt.write_timeline((chosen.out / ("timeline_" + device + ".json")).string()));
   return answer;
 }
 
@@ -165,6 +166,8 @@ int compare_devices(const options& chosen, const job& work) {
   std::printf(
       "reports     %s (%zu rows; the largest difference is %.2g of a figure, at most %.2g)\n",
       equal ? "equal" : "DIFFERENT", there->rows.size(), furthest, device_tolerance);
+  std::printf("written     %s/{report.csv,timeline_cpu.json,timeline_%s.json}\n",
+              chosen.out.string().c_str(), chosen.device.c_str());
   return equal ? 0 : 1;
 }
 
