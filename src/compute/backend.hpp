@@ -88,6 +88,10 @@ struct kernel_source {
   bool storage_16bit = false, storage_8bit = false;  ///< what it needs of the device
 };
 
+/// Where a kernel's machine code comes from: `kept` is what an earlier run compiled, as far as the
+/// driver tells.
+enum class kernel_origin : std::uint8_t { built_in, compiled, kept };
+
 /// A kernel that a device can launch.
 class kernel {
  public:
@@ -95,14 +99,18 @@ class kernel {
   /// What it was compiled from. Lives as long as the program, or its maker sees to that.
   const kernel_source& source() const noexcept { return *source_; }
   const kernel_constants& constants() const noexcept { return constants_; }
+  kernel_origin origin() const noexcept { return origin_; }
 
  protected:
-  kernel(const kernel_source& source, const kernel_constants& constants) noexcept
-      : source_(&source), constants_(constants) {}
+  kernel(const kernel_source& source, const kernel_constants& constants,
+         kernel_origin origin) noexcept
+      : source_(&source), constants_(constants), origin_(origin) {}
+  void set_origin(kernel_origin origin) noexcept { origin_ = origin; }
 
  private:
   const kernel_source* source_;
   kernel_constants constants_;
+  kernel_origin origin_;
 };
 
 // -- memory

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "compute/errors.hpp"
 
@@ -22,11 +23,13 @@ result<std::unique_ptr<executor>> executor::make(device& on) {
 
 result<const kernel*> executor::find(const kernel_source& source,
                                      const kernel_constants& constants) {
-  for (const auto& known : kernels_)
+  for (const auto& [known, took_ns] : kernels_)
     if (&known->source() == &source && known->constants() == constants) return known.get();
+  const auto since = std::chrono::steady_clock::now();
   BEAMLET_TRY(auto made, device_->compile(source, constants));
-  kernels_.push_back(std::move(made));
-  return kernels_.back().get();
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - since;
+  kernels_.push_back({std::move(made), static_cast<std::uint64_t>(took.count())});
+  return kernels_.back().what.get();
 }
 
 result<device_buffer*> executor::lend(std::uint64_t bytes) {

@@ -38,6 +38,12 @@ class executor {
   /// The last ticket that was waited for.
   std::uint64_t finished() const noexcept { return finished_; }
   std::size_t kernel_count() const noexcept { return kernels_.size(); }
+  /// A kernel as it was made for this executor, the first of them 0.
+  struct made_kernel {
+    std::unique_ptr<kernel> what;
+    std::uint64_t took_ns = 0;
+  };
+  const made_kernel& kernel_at(std::size_t i) const noexcept { return kernels_[i]; }
 
   /// A kernel, compiled if it was not yet.
   result<const kernel*> find(const kernel_source& source, const kernel_constants& constants);
@@ -53,7 +59,7 @@ class executor {
   result<device_buffer*> lend(std::uint64_t bytes);
 
   device* device_;
-  std::vector<std::unique_ptr<kernel>> kernels_;
+  std::vector<made_kernel> kernels_;
   std::vector<scratch_buffer> scratch_;
   std::uint64_t submitted_ = 0, finished_ = 0;
   std::unique_ptr<device_queue> queue_;  // ends first: it waits for what uses the others

@@ -31,12 +31,13 @@ double tolerance_of(const op& what) noexcept;
 
 op_cost cost_of(const op& what, std::span<const operand> inputs, std::span<const operand> outputs);
 
-/// The launches that run `what` on a device of that kind.
+/// The launches that run `what` on a device of that kind, in one of the ways that there are
+/// (plan::ways); what is not one of them is the first.
 ///
 /// REQUIRES: outputs are those of outputs_of(), dense, and overlap nothing.
 /// Thread: any.   Blocks: no.   Errors: invalid_argument, unsupported (by this device, or at all).
 result<plan> plan_for(const op& what, const device_info& device, std::span<const operand> inputs,
-                      std::span<const operand> outputs);
+                      std::span<const operand> outputs, std::uint32_t way = 0);
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI

@@ -62,10 +62,10 @@ op_cost cost_of(const op& what, std::span<const operand> inputs, std::span<const
 }
 
 result<plan> plan_for(const op& what, const device_info& device, std::span<const operand> inputs,
-                      std::span<const operand> outputs) {
+                      std::span<const operand> outputs, std::uint32_t way) {
   std::vector<operand> all(inputs.begin(), inputs.end());
   all.insert(all.end(), outputs.begin(), outputs.end());
-  planner made(device, all, inputs.size());
+  planner made(device, all, inputs.size(), way);
   const bool is_empty = std::all_of(outputs.begin(), outputs.end(),
                                     [](const operand& o) { return o.elements() == 0; });
   if (!is_empty)

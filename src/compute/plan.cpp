@@ -98,6 +98,16 @@ result<void> planner::set_items(planned_launch& to, std::uint32_t group,
   return set_groups(to, std::min<std::uint64_t>(groups, device_->limits.groups_max[0]));
 }
 
+result<void> planner::set_items_of_any_group(planned_launch& to, std::uint32_t group,
+                                             std::uint64_t items) {
+  const bool is_like_a_cpu =
+      device_->features.like_a_cpu || device_->kind == device_kind::software || on_cpu();
+  const std::uint32_t groups[] = {group, 2 * group, 4 * group};
+  std::size_t count = 1;
+  while (!is_like_a_cpu && count < 3 && groups[count] <= device_->limits.group_items_max) ++count;
+  return set_items(to, pick(std::span(groups).first(count)), items);
+}
+
 error planner::unsupported(std::string why) const {
   return compute_error(errc::unsupported, device_->id() + ": " + std::move(why));
 }

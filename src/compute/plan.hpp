@@ -5,6 +5,7 @@
 // order. Making one looks at no memory and calls no driver, so it may be made once and used often,
 // with other buffers each time. executor.hpp runs it on a device.
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -83,13 +84,15 @@ struct op_cost {
 struct plan {
   std::vector<planned_launch> launches;
   std::vector<std::uint64_t> scratch_bytes;
+  std::uint32_t ways = 1;  ///< in which it could be made; plan_for makes the one it is asked for
 };
 
 /// What a plan is made for, and the plan as it grows. `operands` are the inputs, then the outputs.
 class planner {
  public:
-  planner(const device_info& device, std::span<const operand> operands, std::size_t inputs) noexcept
-      : device_(&device), operands_(operands.begin(), operands.end()), inputs_(inputs) {}
+  planner(const device_info& device, std::span<const operand> operands, std::size_t inputs,
+          std::uint32_t way = 0)
+      : device_(&device), operands_(operands.begin(), operands.end()), inputs_(inputs), way_(way) {}
 
   const device_info& device() const noexcept { return *device_; }
   bool on_cpu() const noexcept { return device_->kind == device_kind::cpu; }
@@ -102,6 +105,14 @@ class planner {
   }
 
   slot scratch(std::uint64_t bytes);
+
+  /// The one that is asked for of the ways in which something can be done, all with equal results:
+  /// the first is what is best as far as one knows without trying.
+  template <class Way>
+  const Way& pick(std::span<const Way> ways) {
+    plan_.ways = std::max(plan_.ways, static_cast<std::uint32_t>(ways.size()));
+    return ways[way_ < ways.size() ? way_ : 0];
+  }
 
   /// A launch that binds nothing yet.
   planned_launch& launch(const kernel_source& what);
@@ -121,6 +132,9 @@ class planner {
                           std::uint64_t z = 1) const;
   /// Groups of `group` items, of which each takes one of `items` and goes on by GLOBAL_COUNT(0).
   result<void> set_items(planned_launch& to, std::uint32_t group, std::uint64_t items) const;
+  /// The same of a kernel to which the size of its groups does not matter: where it may matter to
+  /// the device, there are ways.
+  result<void> set_items_of_any_group(planned_launch& to, std::uint32_t group, std::uint64_t items);
 
   /// What the device cannot do, with the reason.
   error unsupported(std::string why) const;
@@ -131,6 +145,7 @@ class planner {
   const device_info* device_;
   std::vector<operand> operands_;
   std::size_t inputs_;
+  std::uint32_t way_;
   plan plan_;
 };
 

@@ -165,7 +165,10 @@ result<found_devices> find_devices(const device_search& how) {
   const compute::blob_key key = key_of_drivers(how);
   if (!how.measures_again)
     if (auto bytes = cache.find(key); bytes.has_value())
-      if (auto kept = decode_from<found_devices>(*bytes); kept.has_value()) return kept;
+      if (auto kept = decode_from<found_devices>(*bytes); kept.has_value()) {
+        kept->was_kept = true;
+        return kept;
+      }
   found_devices made;
   bool all_well = true;
   for (const compute::backend& one : compute::backends()) {

@@ -48,6 +48,8 @@ struct backend_fault {
 struct found_devices {
   std::vector<compute::device_record> records;  ///< in the order of compute::backends()
   std::vector<backend_fault> absent;            ///< backends without a device, and why
+  bool was_kept =
+      false;  ///< read from the one file that an earlier search left; no driver was used
   BEAMLET_FIELDS(records, absent);
 };
 

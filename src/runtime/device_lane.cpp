@@ -97,6 +97,9 @@ void device_lane::run() {
   }
   if (executor_ != nullptr) {
     memory_ = std::make_unique<device_memory>(*executor_, around_.results());
+    if (around_.tuning_ns != 0)
+      tuner_ =
+          std::make_unique<compute::tuner>(*executor_, around_.tuning_folder, around_.tuning_ns);
     open_.store(true, std::memory_order_release);
   }
   serve();
@@ -106,14 +109,16 @@ void device_lane::run() {
 
 void device_lane::serve() {
   for (;;) {
-    if (auto job = next_job(in_flight_.empty())) begin(std::move(job));
+    if (auto job = next_job()) begin(std::move(job));
     else if (!in_flight_.empty()) finish_oldest();
+    else if (may_tune()) tune();
     else break;  // it ends
     note_figures();
   }
 }
 
-std::shared_ptr<lane_job> device_lane::next_job(bool may_wait) {
+/// Null: there is none now, and something in flight, or ways to try; or it ends.
+std::shared_ptr<lane_job> device_lane::next_job() {
   std::unique_lock hold(lock_);
   for (;;) {
     if (std::exchange(unpins_, false) && memory_ != nullptr) {
@@ -126,6 +131,7 @@ std::shared_ptr<lane_job> device_lane::next_job(bool may_wait) {
       auto left = std::exchange(waiting_, {});
       hold.unlock();
       for (auto& job : left) end(*job, lane_error(errc::stopped, "the runtime ends"));
+      tuner_.reset();
       return nullptr;
     }
     if (!waiting_.empty() && in_flight_.size() < in_flight_max) {
@@ -133,8 +139,9 @@ std::shared_ptr<lane_job> device_lane::next_job(bool may_wait) {
       waiting_.pop_front();
       return job;
     }
-    if (!may_wait) return nullptr;
-    news_.wait(hold);
+    if (!in_flight_.empty()) return nullptr;
+    if (!may_tune()) news_.wait(hold);
+    else if (news_.wait_for(hold, idle_min) == std::cv_status::timeout) return nullptr;
   }
 }
 
@@ -151,8 +158,9 @@ void device_lane::begin(std::shared_ptr<lane_job> job) {
     if (ticket.has_value()) job->ticket = *ticket;
     else recorded = ticket.error();
   }
-  if (!recorded.has_value()) return refuse(std::move(job), recorded.error());
   job->compiled = executor_->kernel_count() != kernels;
+  if (job->compiled) note_kernels(kernels);
+  if (!recorded.has_value()) return refuse(std::move(job), recorded.error());
   job->since_ns = sched::now_ns(*here_);
   for (auto& one : job->reads) one.in->last_ticket = job->ticket;
   for (auto& one : job->writes) one.made.in->last_ticket = job->ticket;
@@ -205,10 +213,24 @@ result<void> device_lane::record(lane_job& job) {
     memory.push_back(room.made.in->memory.get());
     job.writes.push_back(std::move(room));
   }
-  BEAMLET_TRY(auto plan, plan_for(*job.what, device_->info(), in, out));
+  const std::uint32_t way = tuner_ != nullptr ? tuner_->way_of(job.key) : 0;
+  BEAMLET_TRY(auto plan, plan_for(*job.what, device_->info(), in, out, way));
   BEAMLET_TRY_VOID(executor_->record(plan, memory));
+  if (const auto* op = std::get_if<compute::op>(job.what.get()); op != nullptr && tuner_ != nullptr)
+    tuner_->note(job.key, *op, in, out, plan.ways);
   for (auto& one : job.writes) BEAMLET_TRY_VOID(memory_->record_copy_back(one.made));
   return {};
+}
+
+void device_lane::tune() {
+  const std::uint64_t began = sched::now_ns(*here_);
+  const std::size_t kernels = executor_->kernel_count();
+  auto tried = tuner_->step();
+  if (here_->timeline != nullptr)
+    here_->timeline->add({began, sched::now_ns(*here_) - began,
+                          sched::named_function(*here_, around_.id + " tries ways")});
+  note_kernels(kernels);
+  if (!tried.has_value()) fail_all(tried.error());
 }
 
 result<void> device_lane::wait_for(std::uint64_t ticket, std::uint64_t timeout_ns) {
@@ -267,6 +289,7 @@ void device_lane::end(lane_job& job, result<std::vector<tensor>> outcome) {
 
 void device_lane::fail_all(const error& why, std::shared_ptr<lane_job> first) {
   fault_ = why.describe();
+  tuner_.reset();
   around_.on_fault(why);
   auto failed = std::exchange(in_flight_, {});
   if (first != nullptr) failed.push_front(std::move(first));
@@ -276,10 +299,31 @@ void device_lane::fail_all(const error& why, std::shared_ptr<lane_job> first) {
   }
 }
 
+/// Kernels that were made just now, the last of them this moment.
+void device_lane::note_kernels(std::size_t first) {
+  std::uint64_t end = sched::now_ns(*here_), compiled = 0, kept = 0;
+  for (std::size_t i = executor_->kernel_count(); i-- > first;) {
+    const auto& [made, took_ns] = executor_->kernel_at(i);
+    if (made->origin() == compute::kernel_origin::built_in) continue;
+    const bool was_kept = made->origin() == compute::kernel_origin::kept;
+    ++(was_kept ? kept : compiled);
+    const std::string what = around_.id + (was_kept ? " loads " : " compiles ");
+    if (here_->timeline != nullptr)
+      here_->timeline->add(
+          {end - took_ns, took_ns,
+           sched::named_function(*here_, what + std::string(made->source().name))});
+    end -= took_ns;
+  }
+  std::lock_guard hold(lock_);
+  figures_.kernels_compiled += compiled;
+  figures_.kernels_kept += kept;
+}
+
 void device_lane::note_figures() {
   std::lock_guard hold(lock_);
   figures_.is_open = is_open();
   if (memory_ != nullptr) figures_.memory = memory_->figures();
+  if (tuner_ != nullptr) figures_.works_tuned = tuner_->known();
 }
 
 }  // namespace detail

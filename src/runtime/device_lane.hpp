@@ -6,6 +6,7 @@
 // one makes is recorded behind it, and the program is not waited for in between.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -17,6 +18,7 @@
 
 #include "beamlet/runtime/ref.hpp"
 #include "beamlet/runtime/tensor.hpp"
+#include "compute/tuner.hpp"
 #include "ports/threads.hpp"
 #include "runtime/device_memory.hpp"
 #include "runtime/device_work.hpp"
@@ -55,6 +57,7 @@ struct lane_job {
   std::string name;
   std::vector<lane_input> inputs;
   std::vector<compute::tensor_type> outputs;
+  std::uint64_t key = 0;  // of compute::tuner
   std::uint64_t timeout_ns = 0;
   std::atomic<bool> cancelled{false};
   device_event done;
@@ -73,6 +76,7 @@ struct lane_job {
 struct lane_figures {
   bool is_open = false;
   std::uint64_t tasks = 0, failures = 0, busy_ns = 0;
+  std::uint64_t kernels_compiled = 0, kernels_kept = 0, works_tuned = 0;
   device_memory_figures memory;
 };
 
@@ -86,8 +90,12 @@ class device_lane {
     /// The device is not to be used any more. Called on the lane's thread.
     std::function<void(const error& why)> on_fault;
     std::string id;
+    std::uint64_t tuning_ns = 0;  ///< for trying ways when there is nothing to do; 0: never
+    std::string tuning_folder;    ///< for what it found; may be empty
   };
   static constexpr std::size_t in_flight_max = 16;
+  /// So long nothing comes before it tries ways: work that comes in turns is not held up.
+  static constexpr std::chrono::milliseconds idle_min{50};
 
   /// Starts the thread, which opens the device.   Errors: those of ports::thread::start().
   static result<std::unique_ptr<device_lane>> make(surroundings around);
@@ -109,7 +117,9 @@ class device_lane {
   explicit device_lane(surroundings around) : around_(std::move(around)) {}
   void run();
   void serve();
-  std::shared_ptr<lane_job> next_job(bool may_wait);
+  std::shared_ptr<lane_job> next_job();
+  bool may_tune() const noexcept { return tuner_ != nullptr && tuner_->has_work(); }
+  void tune();
   void begin(std::shared_ptr<lane_job> job);
   result<void> record(lane_job& job);
   result<std::vector<operand_memory>> bring_inputs(lane_job& job);
@@ -120,6 +130,7 @@ class device_lane {
   void refuse(std::shared_ptr<lane_job> job, error why);
   void fail_all(const error& why, std::shared_ptr<lane_job> first = nullptr);
   void note_figures();
+  void note_kernels(std::size_t first);
 
   const surroundings around_;
   mutable std::mutex lock_;
@@ -141,6 +152,7 @@ class device_lane {
   std::unique_ptr<device_memory> memory_;
   std::deque<std::shared_ptr<lane_job>> in_flight_;
   std::unique_ptr<compute::executor> executor_;
+  std::unique_ptr<compute::tuner> tuner_;
   std::uint64_t waited_ = 0, last_end_ns_ = 0;
   std::string fault_;
   ports::thread thread_;

@@ -206,6 +206,7 @@ async<std::vector<tensor>> device_service::run_on_lane(device_job* job, device_a
   at.name = job->name;
   at.inputs = how->inputs;
   at.outputs = how->outputs;
+  at.key = how->key;
   at.timeout_ns = static_cast<std::uint64_t>(base::saturated_ns(job->options.timeout));
   {
     std::lock_guard hold(job->lock);

@@ -6,7 +6,10 @@
 #include <utility>
 
 #include "beamlet/runtime/runtime.hpp"
+#include "beamlet/sched/core.hpp"
 #include "compute/backend.hpp"
+#include "ports/threads.hpp"
+#include "sched/timeline.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -18,6 +21,7 @@ using compute::device_record;
 namespace {
 
 constexpr std::size_t kernels_max = 1024, work_max = 1024;
+constexpr std::uint32_t search_thread = 1u << 16;  // its number on the timeline
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -121,13 +125,19 @@ void device_service::start_search() {
 }
 
 void device_service::search() {
-  (void)sched::find_context(home_);
+  sched::context* here = sched::find_context(home_);
+  const std::uint64_t since = here != nullptr ? sched::now_ns(*here) : 0;
   node::device_search how;
   if (core_.options.argv != nullptr && core_.options.argc > 0) how.program = core_.options.argv[0];
   how.cache_folder = cache_folder_;
   how.threads = threads_;
   how.stop = &search_stop_;
   auto found = node::find_devices(how);
+  if (here != nullptr) {  // whose own records end with this thread
+    const bool was_kept = found.has_value() && found->was_kept;
+    sched::note_run(*here, ports::process_id(), search_thread, since, sched::now_ns(*here) - since,
+                    was_kept ? "devices: what is known of them" : "devices: search");
+  }
   if (found.has_value()) {
     std::string note;
     for (const node::backend_fault& one : found->absent)
@@ -192,6 +202,10 @@ result<std::unique_ptr<device_lane>> device_service::make_lane(std::size_t devic
   around.results = [this]() -> memory_source& { return memory_of_results(core_); };
   around.on_fault = [this, device](const error& why) { note_fault(device, why); };
   around.id = choice_->devices()[device].info.id();
+  around.tuning_ns = static_cast<std::uint64_t>(base::saturated_ns(core_.options.device_tuning));
+  // Devices that a test gives are not known to a user's folder.
+  around.tuning_folder =
+      core_.options.given_devices != nullptr ? core_.options.device_cache_folder : cache_folder_;
   return device_lane::make(std::move(around));
 }
 
@@ -342,6 +356,9 @@ devices_report device_service::report() const {
     one.resident_bytes = is.memory.resident_bytes;
     one.imported_bytes = is.memory.imported_bytes;
     one.copied_bytes = is.memory.copied_bytes;
+    one.kernels_compiled = is.kernels_compiled;
+    one.kernels_kept = is.kernels_kept;
+    one.works_tuned = is.works_tuned;
     made.devices.push_back(std::move(one));
   }
   for (const auto& [key, done] : work_)

@@ -194,9 +194,10 @@ compute::op_cost cost_of(const device_work& what, std::span<const operand> input
 }
 
 result<compute::plan> plan_for(const device_work& what, const compute::device_info& device,
-                               std::span<const operand> inputs, std::span<const operand> outputs) {
+                               std::span<const operand> inputs, std::span<const operand> outputs,
+                               std::uint32_t way) {
   if (const auto* op = std::get_if<compute::op>(&what))
-    return compute::plan_for(*op, device, inputs, outputs);
+    return compute::plan_for(*op, device, inputs, outputs, way);
   return plan_for_call(std::get<kernel_call>(what), device, inputs, outputs);
 }
 

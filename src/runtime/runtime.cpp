@@ -45,6 +45,9 @@ result<void> check_options(const runtime_options& o) {
   if (!(o.memory_usage_threshold > 0) || o.memory_usage_threshold > 1)
     return bad_option("memory_usage_threshold", std::to_string(o.memory_usage_threshold),
                       "above 0 and at most 1 (1: off)");
+  if (o.device_tuning < std::chrono::nanoseconds::zero())
+    return bad_option("device_tuning", std::to_string(o.device_tuning.count()) + " ns",
+                      "at least 0");
   if (o.tasks_max == 0) return bad_option("tasks_max", "0", "at least 1");
   if (o.uv_loop != nullptr && o.simulated_port != nullptr)
     return bad_option("simulated_port", "set beside uv_loop", "the only one of the two");

@@ -78,7 +78,8 @@ void add_elsewhere(event_list& to, scheduler& home, std::uint32_t own,
     const std::string& name = names[r.function < names.size() ? r.function : 0];
     const std::string start = member_us("ts", r.start_ns - home.start_ns);
     if (r.process != 0) {
-      if (processes.insert(r.process).second) to.name_process(r.process, "worker process");
+      if (r.process != own && processes.insert(r.process).second)
+        to.name_process(r.process, "worker process");
       to.add("X", r.process, r.thread, start + member_us("dur", r.duration_ns), name);
       continue;
     }

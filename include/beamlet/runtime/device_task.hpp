@@ -54,6 +54,10 @@ struct device_status {
   std::uint64_t resident_bytes = 0;  ///< of objects that it holds now, imported or copied
   std::uint64_t imported_bytes = 0;  ///< of inputs and results, so far, that were used in place
   std::uint64_t copied_bytes = 0;    ///< of inputs and results, so far, that were copied
+  /// Kernels that the driver compiled for this runtime, and those that an earlier run had compiled.
+  std::uint64_t kernels_compiled = 0, kernels_kept = 0;
+  /// Kinds of work for which the best way was found by trying, now or in an earlier run.
+  std::uint64_t works_tuned = 0;
 };
 
 /// What one device did of the tasks of one name.

@@ -113,6 +113,10 @@ struct runtime_options {
   /// What was found out about devices, and what drivers made of kernels, is kept there. Empty:
   /// $XDG_CACHE_HOME/beamlet, else $HOME/.cache/beamlet.
   std::string device_cache_folder = {};
+  /// A device that has had nothing to do for 50 ms tries ways to divide work that came twice, on
+  /// memory of its own, for so long in all; the best is used from then on, and kept in that folder.
+  /// A task that comes meanwhile waits for one trial. 0: never.
+  std::chrono::nanoseconds device_tuning = std::chrono::seconds(3);
   /// Test only: a simulated world (`ports::sim_port*`) and its number of workers.
   void* simulated_port = nullptr;
   unsigned simulated_workers = 1;

@@ -38,7 +38,7 @@ class cpu_buffer final : public device_buffer {
 class cpu_kernel final : public kernel {
  public:
   cpu_kernel(const kernel_source& source, const kernel_constants& constants) noexcept
-      : kernel(source, constants) {}
+      : kernel(source, constants, kernel_origin::built_in) {}
 };
 
 std::byte* memory_of(const binding& part) noexcept {

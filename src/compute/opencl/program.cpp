@@ -116,14 +116,17 @@ std::vector<std::byte> blob_of(const opencl_context& at, cl_program program) {
 }
 
 result<opencl_owned<cl_program>> find_or_build(opencl_context& at, const kernel_source& source,
-                                               const kernel_constants& constants) {
+                                               const kernel_constants& constants,
+                                               kernel_origin& origin) {
   const std::string options = options_of(source, constants);
   const blob_key key = key_of_program(at, source, options);
   if (const auto blob = at.cache().find(key); blob.has_value()) {
     auto made = build_blob(at, *blob, options);
+    origin = kernel_origin::kept;
     if (made.has_value()) return made;
     at.cache().remove(key);  // the driver's own reasons; the text is still there
   }
+  origin = kernel_origin::compiled;
   auto made = build_text(at, *source.code, options);
   if (made.has_value() && at.cache().is_open())
     if (const auto blob = blob_of(at, made->get()); !blob.empty()) at.cache().store(key, blob);
@@ -165,7 +168,8 @@ result<std::unique_ptr<opencl_kernel>> opencl_kernel::compile(opencl_context& at
                                                               const kernel_constants& constants) {
   BEAMLET_TRY_VOID(at.check());
   BEAMLET_TRY_VOID(check_source(at, source, constants));
-  BEAMLET_TRY(auto program, find_or_build(at, source, constants));
+  kernel_origin origin = kernel_origin::compiled;
+  BEAMLET_TRY(auto program, find_or_build(at, source, constants, origin));
   cl_int rc = CL_SUCCESS;
   const std::string name(source.name);
   cl_kernel made = at.driver().clCreateKernel(program.get(), name.c_str(), &rc);
@@ -175,7 +179,7 @@ result<std::unique_ptr<opencl_kernel>> opencl_kernel::compile(opencl_context& at
   auto handle = at.own(made, at.driver().clReleaseKernel);
   BEAMLET_TRY_VOID(check_kernel(at, made, source, constants));
   return std::unique_ptr<opencl_kernel>(
-      new opencl_kernel(source, constants, std::move(program), std::move(handle)));
+      new opencl_kernel(source, constants, origin, std::move(program), std::move(handle)));
 }
 
 }  // namespace compute

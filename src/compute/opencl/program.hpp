@@ -30,8 +30,11 @@ class opencl_kernel final : public kernel {
 
  private:
   opencl_kernel(const kernel_source& source, const kernel_constants& constants,
-                opencl_owned<cl_program> program, opencl_owned<cl_kernel> handle) noexcept
-      : kernel(source, constants), program_(std::move(program)), handle_(std::move(handle)) {}
+                kernel_origin origin, opencl_owned<cl_program> program,
+                opencl_owned<cl_kernel> handle) noexcept
+      : kernel(source, constants, origin),
+        program_(std::move(program)),
+        handle_(std::move(handle)) {}
 
   opencl_owned<cl_program> program_;
   opencl_owned<cl_kernel> handle_;

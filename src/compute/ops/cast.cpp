@@ -104,7 +104,7 @@ result<void> plan_for(const ops::cast& what, planner& to) {
   made.constants.values[2] = static_cast<std::uint32_t>(number_index_of(in.type));
   made.constants.values[3] = static_cast<std::uint32_t>(number_index_of(out.type));
   made.set_parameters(p);
-  return to.set_items(made, cast_group, p.count);
+  return to.set_items_of_any_group(made, cast_group, p.count);
 }
 
 }  // namespace compute

@@ -187,7 +187,7 @@ result<void> plan_for(const ops::convert_color& what, planner& to) {
   made.constants.values[2] = static_cast<std::uint32_t>(change);
   p.is_bgr = is_bgr;
   made.set_parameters(p);
-  return to.set_items(made, convert_color_group, p.count);
+  return to.set_items_of_any_group(made, convert_color_group, p.count);
 }
 
 }  // namespace compute

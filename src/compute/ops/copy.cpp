@@ -386,7 +386,7 @@ result<void> plan_pad(planner& to, slot from_memory, const operand& from, slot i
   p.count = static_cast<std::uint32_t>(into.elements() << pairs);
   made.constants.values[2] = static_cast<std::uint32_t>(what.how);
   made.set_parameters(p);
-  return to.set_items(made, move_group, p.count);
+  return to.set_items_of_any_group(made, move_group, p.count);
 }
 
 }  // namespace

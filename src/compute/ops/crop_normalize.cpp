@@ -185,7 +185,7 @@ result<void> plan_for(const ops::crop_normalize& what, planner& to) {
   p.has_boxes = has_boxes;
   p.is_channels_first = what.is_channels_first;
   made.set_parameters(p);
-  return to.set_items(made, crop_normalize_group, p.count);
+  return to.set_items_of_any_group(made, crop_normalize_group, p.count);
 }
 
 }  // namespace compute

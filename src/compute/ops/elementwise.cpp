@@ -114,7 +114,7 @@ result<void> plan_steps(planner& to, std::span<const ops::step> steps, slot x_me
     p.b[s] = steps[s].b;
   }
   made.set_parameters(p);
-  return to.set_items(made, elementwise_group, p.count);
+  return to.set_items_of_any_group(made, elementwise_group, p.count);
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products on the devices of drivers: which kernel, in which shape, and its parameters.
+// Matrix products on the devices of drivers: the kernels, and their parameters.
 #include <algorithm>
 #include <limits>
 
-#include "compute/cpu/isa.hpp"
 #include "compute/embedded.hpp"
 #include "compute/errors.hpp"
-#include "compute/ops/matmul.hpp"
+#include "compute/ops/matmul_ways.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -92,66 +91,9 @@ const kernel_source& of_type(const kernel_source (&sources)[3], dtype type) {
   return sources[type == dtypes::f16 ? 1 : type == dtypes::i8 ? 2 : 0];
 }
 
-// -- choice
-
-enum class matmul_way : std::uint8_t { matvec, tile, panels, vec4 };
-
-/// Sizes of a kernel's work. Of `tile`: items of a group, and fours of rows and columns of an item.
-/// Of `panels`: rows of an item, and lanes of a vector, two of which are its columns.
-struct matmul_choice {
-  matmul_way way = matmul_way::tile;
-  std::uint32_t group_x = 16, group_y = 8, rows = 1, columns = 1;
-};
-
 // So much of the depth at a time, and so many panels of B: a panel of A stays in the L1 cache while
 // they pass by from the L2 cache.
 constexpr std::uint64_t panels_depth = 256, panels_chunk = 8;
-constexpr std::uint64_t panels_rows_min = 4, panels_columns_min = 8;
-constexpr std::uint64_t large_tile_min = 256;
-
-// Such a device is this processor.
-matmul_choice panels_of_processor() {
-  switch (best_isa()) {
-    case isa::avx512: return {matmul_way::panels, 1, 1, 12, 16};
-    case isa::avx2: return {matmul_way::panels, 1, 1, 6, 8};
-    default: return {matmul_way::panels, 1, 1, 6, 4};
-  }
-}
-
-bool fits_fours(const matmul_product& p, const planner& to) {
-  const auto all_fours = [](std::int64_t x) { return x % 4 == 0; };
-  if (p.n % 4 != 0 || p.k % 4 != 0 || p.type_of_b != dtypes::f32) return false;
-  if (p.a_column != 1 || p.b_column != 1 || !all_fours(p.a_row) || !all_fours(p.b_row))
-    return false;
-  if (p.a_row < 0 || p.b_row < 0) return false;
-  for (std::size_t d = 0; d < p.batch.rank; ++d)
-    if (!all_fours(p.batch.stride[0][d]) || !all_fours(p.batch.stride[1][d])) return false;
-  const operand* const in[] = {&to.input(0), &to.input(1), &to.output(0)};
-  return std::ranges::all_of(
-      in, [](const operand* o) { return o->bytes().first % 16 == 0 && o->offset_bytes % 16 == 0; });
-}
-
-// What a table of measured shapes will say instead.
-matmul_choice choose(const matmul_product& p, const planner& to) {
-  const device_info& on = to.device();
-  const bool weights_are_x = p.n == 1 && p.type_of_b == dtypes::i8;
-  if (p.is_vector() && !weights_are_x) {
-    // Items next to each other take numbers next to each other.
-    const bool by_rows =
-        p.m == 1 ? p.b_row == 1 || p.b_column != 1 : p.a_column == 1 || p.a_row != 1;
-    return {matmul_way::matvec, 32, 4, by_rows, 0};
-  }
-  const bool like_a_cpu = on.features.like_a_cpu || on.kind == device_kind::software;
-  if (on.backend == "vulkan" && like_a_cpu && fits_fours(p, to))
-    return {matmul_way::vec4, 64, 1, 16, 4};
-  if (on.backend == "opencl" && like_a_cpu && p.m >= panels_rows_min && p.n >= panels_columns_min &&
-      p.k > 0)
-    return panels_of_processor();
-  if (on.kind == device_kind::discrete && on.limits.group_items_max >= 256 &&
-      on.limits.local_bytes >= 32u << 10 && p.m >= large_tile_min && p.n >= large_tile_min)
-    return {matmul_way::tile, 16, 16, 2, 2};
-  return {};
-}
 
 // -- plans
 
@@ -217,7 +159,7 @@ result<void> bind_all(const matmul_product& p, planner& to, planned_launch& made
   return {};
 }
 
-result<void> plan_tile(const matmul_product& p, const matmul_choice& how, planner& to) {
+result<void> plan_tile(const matmul_product& p, const matmul_way& how, planner& to) {
   planned_launch& made = to.launch(of_type(tile_sources, p.type_of_b));
   tile_parameters with{};
   BEAMLET_TRY_VOID(bind_all(p, to, made, with, false));
@@ -237,7 +179,7 @@ result<void> plan_tile(const matmul_product& p, const matmul_choice& how, planne
                        batch_groups(p, to));
 }
 
-result<void> plan_matvec(const matmul_product& p, const matmul_choice& how, planner& to) {
+result<void> plan_matvec(const matmul_product& p, const matmul_way& how, planner& to) {
   planned_launch& made = to.launch(of_type(matvec_sources, p.type_of_b));
   matvec_parameters with{};
   const bool is_row = p.m == 1;  // a' B is B' a
@@ -255,7 +197,7 @@ result<void> plan_matvec(const matmul_product& p, const matmul_choice& how, plan
                        batch_groups(p, to));
 }
 
-result<void> plan_vec4(const matmul_product& p, const matmul_choice& how, planner& to) {
+result<void> plan_vec4(const matmul_product& p, const matmul_way& how, planner& to) {
   planned_launch& made = to.launch(vec4_source);
   vec4_parameters with{};
   const std::size_t bias = p.has_bias ? p.bias_input() : 0;
@@ -306,7 +248,7 @@ packed_side side_of(const matmul_product& p, std::size_t input, std::uint64_t wi
   return made;
 }
 
-bool panels_fit(const matmul_product& p, const matmul_choice& how, const planner& to) {
+bool panels_fit(const matmul_product& p, const matmul_way& how, const planner& to) {
   const device_limits& limits = to.device().limits;
   const auto fits = [&](std::uint64_t bytes) {
     return bytes <= std::min(limits.binding_bytes_max, limits.buffer_bytes_max) &&
@@ -343,7 +285,7 @@ result<void> plan_side(const matmul_product& p, packed_side& side, planner& to) 
   return to.set_groups(made, divided_up(p.k, steps_of_item), side.panels, side.batches);
 }
 
-result<void> plan_panels(const matmul_product& p, const matmul_choice& how, planner& to) {
+result<void> plan_panels(const matmul_product& p, const matmul_way& how, planner& to) {
   packed_side a = side_of(p, 0, how.rows), b = side_of(p, 1, std::uint64_t{2} * how.columns);
   BEAMLET_TRY_VOID(plan_side(p, a, to));
   BEAMLET_TRY_VOID(plan_side(p, b, to));
@@ -391,13 +333,14 @@ result<void> plan_matmul_on_device(const matmul_product& product, planner& to) {
   constexpr std::uint64_t most = std::numeric_limits<std::int32_t>::max();
   if (std::max({product.m, product.n, product.k, product.batches}) > most)
     return to.unsupported("matmul of more rows or columns than 31 bits count");
-  matmul_choice how = choose(product, to);
-  if (how.way == matmul_way::panels && !panels_fit(product, how, to)) how = {};
-  switch (how.way) {
-    case matmul_way::matvec: return plan_matvec(product, how, to);
-    case matmul_way::vec4: return plan_vec4(product, how, to);
-    case matmul_way::panels: return plan_panels(product, how, to);
-    case matmul_way::tile: break;
+  const matmul_ways ways = ways_of(product, to);
+  matmul_way how = to.pick(ways.list());
+  if (how.kind == matmul_kind::panels && !panels_fit(product, how, to)) how = {};
+  switch (how.kind) {
+    case matmul_kind::matvec: return plan_matvec(product, how, to);
+    case matmul_kind::vec4: return plan_vec4(product, how, to);
+    case matmul_kind::panels: return plan_panels(product, how, to);
+    case matmul_kind::tile: break;
   }
   return plan_tile(product, how, to);
 }

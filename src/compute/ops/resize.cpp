@@ -164,7 +164,7 @@ result<void> plan_for(const ops::resize& what, planner& to) {
   made.constants.values[2] = static_cast<std::uint32_t>(what.how);
   made.constants.values[3] = is_whole && what.how == ops::resize::method::area;
   made.set_parameters(p);
-  return to.set_items(made, resize_group, p.count);
+  return to.set_items_of_any_group(made, resize_group, p.count);
 }
 
 }  // namespace compute

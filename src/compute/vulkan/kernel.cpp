@@ -138,9 +138,21 @@ result<void> vulkan_kernel::compile() {
   how.stage.pName = "main";
   how.stage.pSpecializationInfo = &constants_of;
   how.layout = layout_;
+  VkPipelineCreationFeedbackEXT told{}, told_of_stage{};
+  VkPipelineCreationFeedbackCreateInfoEXT feedback{};
+  feedback.sType = VK_STRUCTURE_TYPE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO_EXT;
+  feedback.pPipelineCreationFeedback = &told;
+  feedback.pipelineStageCreationFeedbackCount = 1;
+  feedback.pPipelineStageCreationFeedbacks = &told_of_stage;
+  if (core_->about.has_extension(VK_EXT_PIPELINE_CREATION_FEEDBACK_EXTENSION_NAME))
+    how.pNext = &feedback;
   code = core_->vk.CreateComputePipelines(core_->device, core_->pipelines, 1, &how, nullptr,
                                           &pipeline_);
   core_->vk.DestroyShaderModule(core_->device, shader, nullptr);
+  constexpr VkPipelineCreationFeedbackFlagsEXT hit =
+      VK_PIPELINE_CREATION_FEEDBACK_VALID_BIT_EXT |
+      VK_PIPELINE_CREATION_FEEDBACK_APPLICATION_PIPELINE_CACHE_HIT_BIT_EXT;
+  if ((told.flags & hit) == hit) set_origin(kernel_origin::kept);
   if (code == VK_SUCCESS) return {};
   pipeline_ = VK_NULL_HANDLE;
   error why = core_->fail(code, "vkCreateComputePipelines");

@@ -28,7 +28,7 @@ class vulkan_kernel final : public kernel {
  private:
   vulkan_kernel(vulkan_core& core, const kernel_source& source,
                 const kernel_constants& constants) noexcept
-      : kernel(source, constants), core_(&core) {}
+      : kernel(source, constants, kernel_origin::compiled), core_(&core) {}
   result<void> lay_out();
   result<void> compile();
 

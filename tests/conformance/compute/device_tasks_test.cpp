@@ -5,61 +5,16 @@
 
 #include <beamlet/beamlet.hpp>
 
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "runtime/device_service.hpp"
 #include "tests/conformance/compute/backend_kernels.hpp"
+#include "tests/conformance/compute/tasks.hpp"
+#include "tests/unit/ports/scratch_folder.hpp"
 
 namespace device_task_conformance {
 using namespace conformance;
-
-/// The drivers' devices for a runtime of its own, which opens them anew. Kept for ever, as in
-/// devices.hpp.
-std::vector<detail::given_device>& given(const char* backend_name) {
-  static auto& kept = *new std::map<std::string, std::vector<detail::given_device>>;
-  auto& all = kept[backend_name];
-  all.clear();
-  for (const backend& one : backends()) {
-    if (std::string(one.name) != backend_name) continue;
-    auto found = one.devices({});
-    if (!found.has_value()) continue;
-    for (std::size_t i = 0; i < found->size(); ++i) {
-      compute::device_record record;
-      record.info = (*found)[i]->info();
-      all.push_back({record, [&one, i]() -> result<std::unique_ptr<device>> {
-                       BEAMLET_TRY(auto again, one.devices({}));
-                       BEAMLET_TRY_VOID(again[i]->open());
-                       return std::move(again[i]);
-                     }});
-    }
-  }
-  if (all.empty()) MESSAGE("SKIPPED: there is no device of " << std::string(backend_name));
-  return all;
-}
-
-runtime start_on(std::vector<detail::given_device>& devices) {
-  runtime_options options;
-  options.workers = 2;
-  options.given_devices = &devices;
-  options.allow_software_devices = true;
-  return runtime::start(options).value();
-}
-
-tensor filled(const dimensions& shape, float from, float step) {
-  auto made = tensor_builder<float>::make(shape);
-  REQUIRE(made.has_value());
-  for (float& x : made->values()) x = from, from += step;
-  return std::move(*made).freeze();
-}
-
-std::vector<float> values_of(const result<tensor>& got) {
-  REQUIRE_MESSAGE(got.has_value(), got.error().describe());
-  auto seen = got->view<float>();
-  REQUIRE(seen.has_value());
-  return std::vector<float>(seen->begin(), seen->end());
-}
 
 void run_tasks_on(const char* backend_name) {
   auto& devices = given(backend_name);
@@ -104,6 +59,25 @@ TEST_CASE("opencl: tasks run in order on the device, in the program's memory") {
 }
 TEST_CASE("vulkan: tasks run in order on the device, in the program's memory") {
   run_tasks_on("vulkan");
+}
+
+TEST_CASE("opencl: what one runtime compiled the next one finds") {
+  scratch_folder folder;
+  auto& devices = given("opencl", folder.path());
+  if (devices.empty()) return;
+  const auto kernels_of_a_run = [&] {
+    auto rt = start_on(devices);
+    auto halved = rt.device_task(ops::elementwise{{{ops::function::affine, 1, 0.5f, 1}}})
+                      .options({.device = "opencl"})
+                      .remote(rt.put(filled({64}, 0, 1)));
+    CHECK(values_of(rt.get(halved))[63] == 32.5f);
+    std::uint64_t compiled = 0, kept = 0;
+    for (const device_status& one : rt.devices().value().devices)
+      compiled += one.kernels_compiled, kept += one.kernels_kept;
+    return std::pair(compiled, kept);
+  };
+  CHECK(kernels_of_a_run() == std::pair(std::uint64_t{1}, std::uint64_t{0}));
+  CHECK(kernels_of_a_run() == std::pair(std::uint64_t{0}, std::uint64_t{1}));
 }
 
 constexpr const char* twice_in_opencl = R"(

@@ -27,6 +27,7 @@ struct op_case {
   std::vector<host_tensor> inputs;
   /// Of the tolerance in ops.def, for numbers that are summed up in another order or are halves.
   double tolerance_factor = 1;
+  std::uint32_t way = 0;
 };
 
 inline constexpr base::time_ns op_timeout_ns = 300'000'000'000;
@@ -71,7 +72,7 @@ inline bool run_op(executor& on, const op_case& one, std::vector<host_tensor>& o
     out.push_back(t.what());
     held.push_back(upload(on.on(), t.memory(), guard));
   }
-  auto planned = plan_for(one.what, on.on().info(), in, out);
+  auto planned = plan_for(one.what, on.on().info(), in, out, one.way);
   if (!planned.has_value()) {
     INFO(planned.error().describe());
     CHECK(planned.error().code() == errc::unsupported);
