@@ -7,8 +7,6 @@
 
 #include "ports/sim/sim_port.hpp"
 
-namespace sim_files_cases {
-
 namespace {
 
 struct sim_disk_world {
@@ -196,5 +194,3 @@ TEST_CASE("a simulated world has no descriptors to watch") {
 }
 
 }  // namespace
-
-}  // namespace sim_files_cases

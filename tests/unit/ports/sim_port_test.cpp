@@ -5,8 +5,6 @@
 
 #include "ports/sim/sim_port.hpp"
 
-namespace sim_port_cases {
-
 namespace {
 using beamlet::ports::sim_port;
 
@@ -103,5 +101,3 @@ TEST_CASE("a simulated port says so and is nobody's guest") {
 }
 
 }  // namespace
-
-}  // namespace sim_port_cases

@@ -16,8 +16,6 @@
 #include "tests/unit/ports/scratch_folder.hpp"
 #include "tests/unit/ports/uv_worlds.hpp"
 
-namespace uv_files_cases {
-
 namespace {
 
 template <class Base>
@@ -159,5 +157,3 @@ TEST_CASE("the threads that work on files take no signal of the program's") {
 }
 
 }  // namespace
-
-}  // namespace uv_files_cases

@@ -20,8 +20,6 @@
 #include "tests/unit/ports/running.hpp"
 #include "tests/unit/ports/uv_worlds.hpp"
 
-namespace uv_port_cases {
-
 namespace {
 using namespace beamlet;
 using ports::forever;
@@ -284,5 +282,3 @@ TEST_CASE("two guests share one loop") {
 }
 
 }  // namespace
-
-}  // namespace uv_port_cases
