@@ -68,7 +68,9 @@ void tuner::note(work_key key, const op& what, std::span<const operand> inputs,
   made.operands.insert(made.operands.end(), outputs.begin(), outputs.end());
   std::uint64_t bytes = 0;
   for (const operand& one : made.operands) bytes += bytes_of(one);
-  if (bytes <= bytes_max) waiting_.push_back(std::move(made));
+  const std::uint64_t there = on_->on().info().limits.memory_bytes;
+  if (bytes <= std::min(bytes_max, there == 0 ? bytes_max : there / 8))
+    waiting_.push_back(std::move(made));
 }
 
 /// Zeros, so that no numbers take longer than others.
@@ -84,12 +86,15 @@ result<void> tuner::allocate(search& of) {
   BEAMLET_TRY(std::byte * at, zeros->map(memory_access::write, run_ns_max));
   std::memset(at, 0, most);
   BEAMLET_TRY_VOID(zeros->unmap());
+  result<void> copied;
   for (const auto& one : of.memory)
-    BEAMLET_TRY_VOID(
-        on_->work().copy({zeros.get(), 0, one->bytes()}, {one.get(), 0, one->bytes()}));
-  BEAMLET_TRY(const std::uint64_t ticket, on_->submit());
-  auto waited = on_->wait(ticket, run_ns_max);
-  if (!waited.has_value()) (void)zeros.release();  // the device may still read it
+    if (copied.has_value())
+      copied = on_->work().copy({zeros.get(), 0, one->bytes()}, {one.get(), 0, one->bytes()});
+  // What was recorded before an error runs, too: it needs its memory until then.
+  auto ticket = on_->submit();
+  auto waited = ticket.has_value() ? on_->wait(*ticket, run_ns_max) : ticket.error();
+  if (waited.has_value()) return copied;
+  (void)zeros.release();  // the device may still read it
   return waited;
 }
 
@@ -100,8 +105,7 @@ result<std::uint64_t> tuner::time_of(search& of, std::uint32_t way) {
   std::vector<device_buffer*> memory;
   for (const auto& one : of.memory) memory.push_back(one.get());
   const std::uint64_t since = tuner_now_ns();
-  auto recorded = on_->record(made, memory);
-  // What was recorded before an error runs, too: it needs its memory until then.
+  auto recorded = on_->record(made, memory);  // as far as it came, it runs
   BEAMLET_TRY(const std::uint64_t ticket, on_->submit());
   BEAMLET_TRY_VOID(on_->wait(ticket, run_ns_max));
   if (!recorded.has_value()) return recorded.error();
@@ -111,18 +115,18 @@ result<std::uint64_t> tuner::time_of(search& of, std::uint32_t way) {
 result<void> tuner::step() {
   search& of = waiting_.front();
   const std::uint64_t since = tuner_now_ns();
-  result<std::uint64_t> took = std::uint64_t{0};
-  if (of.memory.empty())
-    if (auto allocated = allocate(of); !allocated.has_value()) {
-      took = allocated.error();
-      of.way = of.ways;  // there is no memory for a search
-    }
-  if (of.way < of.ways) took = time_of(of, of.way);
+  result<void> ready;
+  if (of.memory.empty()) ready = allocate(of);
+  const auto took = ready.has_value() ? time_of(of, of.way) : result<std::uint64_t>(ready.error());
   spent_ns_ += tuner_now_ns() - since;
   if (!took.has_value() && ends_device(took.error())) {
     for (auto& one : of.memory) (void)one.release();  // the device may still use it
     waiting_.clear();
     return took.error();
+  }
+  if (!ready.has_value()) {  // there is no memory for it
+    waiting_.pop_front();
+    return {};
   }
   // The first run of each compiles.
   if (took.has_value() && of.run > 0 && *took < of.best_ns) {

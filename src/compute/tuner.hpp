@@ -26,7 +26,7 @@ class tuner {
   /// Work that is the same for this takes the same time, as device_choice has it.
   using work_key = std::uint64_t;
   static constexpr std::size_t works_max = 1024, waiting_max = 16;
-  /// Of the operands of a work that is tried.
+  /// Of the operands of a work that is tried, and no more than an eighth of the device's.
   static constexpr std::uint64_t bytes_max = 256 << 20;
   static constexpr std::uint32_t runs_of_way = 3;
   /// Of one run, after which the device is given up.

@@ -139,6 +139,27 @@ TEST_CASE("vulkan: a user's kernel runs, as SPIR-V") {
   CHECK(!got.has_value());
 }
 
+constexpr const char* racing_in_opencl = R"(
+__kernel void racing(__global const float* x, __global float* y) {
+  y[0] = x[get_global_id(0)];
+  if (get_global_id(0) == 0) y[1 << 24] = 1;
+}
+)";
+
+// Elsewhere the second one would write to memory that is not its own.
+TEST_CASE("opencl: kernels with faults are for a checker to find: check_kernels") {
+  auto& devices = given("opencl");
+  if (devices.empty() || devices[0].record.info.name.find("Oclgrind") == std::string::npos) return;
+  auto rt = start_on(devices);
+  auto racing = rt.kernel({.name = "racing",
+                           .opencl = racing_in_opencl,
+                           .inputs = {dtypes::f32},
+                           .outputs = {dtypes::f32}});
+  REQUIRE(racing.has_value());
+  auto y = rt.device_task(racing->call({{dtypes::f32, {64}}}, {1})).remote(filled({64}, 0, 1));
+  CHECK(values_of(rt.get(y)).size() == 64);
+}
+
 TEST_CASE("opencl: a user's kernel that does not compile fails with the compiler's words") {
   auto& devices = given("opencl");
   if (devices.empty()) return;
