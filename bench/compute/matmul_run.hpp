@@ -45,10 +45,10 @@ class op_run {
   /// `on` was opened. `from`: the elements of each input.
   op_run(std::shared_ptr<device> on, const beamlet::compute::op& what,
          const std::vector<operand>& inputs, const operand& output,
-         const std::vector<const float*>& from)
+         const std::vector<const float*>& from, std::uint32_t way = 0)
       : on_(std::move(on)), runs_(value_of(executor::make(*on_))) {
     plan_ = value_of(
-        beamlet::compute::plan_for(what, on_->info(), inputs, std::vector<operand>{output}));
+        beamlet::compute::plan_for(what, on_->info(), inputs, std::vector<operand>{output}, way));
     for (std::size_t i = 0; i < inputs.size(); ++i) upload(inputs[i].elements(), from[i]);
     upload(output.elements(), nullptr);
     for (const auto& one : held_) memory_.push_back(one.get());
