@@ -107,8 +107,9 @@ TEST_CASE("opencl: a device that has nothing to do finds better ways for what it
   CHECK(product() == expected);
   CHECK(product() == expected);
   const auto works_tuned = [&] {
+    const devices_report report = rt.devices().value();
     std::uint64_t all = 0;
-    for (const device_status& one : rt.devices().value().devices) all += one.works_tuned;
+    for (const device_status& one : report.devices) all += one.works_tuned;
     return all;
   };
   while (works_tuned() == 0) std::this_thread::yield();  // or the test's time is over
