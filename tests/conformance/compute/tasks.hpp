@@ -14,8 +14,11 @@
 
 #include "runtime/device_service.hpp"
 #include "tests/conformance/compute/devices.hpp"
+#include "tests/unit/devices/floats.hpp"
 
 namespace conformance {
+using device_tests::filled;
+using device_tests::values_of;
 
 /// The drivers' devices for a runtime of its own, which opens them anew. Kept for ever, as in
 /// devices.hpp.
@@ -54,20 +57,6 @@ inline runtime_options options_on(std::vector<detail::given_device>& devices) {
 
 inline runtime start_on(std::vector<detail::given_device>& devices) {
   return runtime::start(options_on(devices)).value();
-}
-
-inline tensor filled(const dimensions& shape, float from, float step) {
-  auto made = tensor_builder<float>::make(shape);
-  REQUIRE(made.has_value());
-  for (float& x : made->values()) x = from, from += step;
-  return std::move(*made).freeze();
-}
-
-inline std::vector<float> values_of(const result<tensor>& got) {
-  REQUIRE_MESSAGE(got.has_value(), got.error().describe());
-  auto seen = got->view<float>();
-  REQUIRE(seen.has_value());
-  return std::vector<float>(seen->begin(), seen->end());
 }
 
 }  // namespace conformance

@@ -17,6 +17,7 @@
 
 #include "compute/cpu/cpu_device.hpp"
 #include "runtime/device_service.hpp"
+#include "tests/unit/devices/floats.hpp"
 
 namespace device_tests {
 using namespace beamlet;
@@ -167,21 +168,6 @@ struct test_devices {
     return made;
   }
 };
-
-inline tensor filled(const dimensions& shape, float from) {
-  auto made = tensor_builder<float>::make(shape);
-  REQUIRE(made.has_value());
-  float value = from;
-  for (float& x : made->values()) x = value, value += 1;
-  return std::move(*made).freeze();
-}
-
-inline std::vector<float> values_of(const result<tensor>& got) {
-  REQUIRE_MESSAGE(got.has_value(), got.error().describe());
-  auto seen = got->view<float>();
-  REQUIRE(seen.has_value());
-  return std::vector<float>(seen->begin(), seen->end());
-}
 
 /// a x + b of each element.
 inline compute::op scaled(float a, float b) {
