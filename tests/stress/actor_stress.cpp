@@ -81,6 +81,7 @@ struct tally {
 tally run_senders(std::uint64_t seed, mailbox_policy policy, std::uint32_t capacity,
                   bool slow_ones) {
   stress::round round(seed);
+  tally all;
   auto rt = runtime::start({.workers = 1u + static_cast<unsigned>(seed % 3)});
   REQUIRE(rt.has_value());
   auto a = rt->actor<witness>()
@@ -98,7 +99,6 @@ tally run_senders(std::uint64_t seed, mailbox_policy policy, std::uint32_t capac
   stress::on_threads(2, [&](unsigned s) {
     counts[s] = send_calls(*rt, a, static_cast<int>(s), calls, seed * 4 + s, slow_ones);
   });
-  tally all;
   auto add = [&](int total, int ran, int refused, int other) {
     all.total += total, all.ran += ran, all.refused += refused, all.other += other;
   };
@@ -177,10 +177,10 @@ TEST_CASE("an actor with three calls at a time runs every call and never a fourt
   for (std::uint64_t seed : stress::seeds(6)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
+    std::atomic<int> wrong{0};
     auto rt = runtime::start({.workers = 4});
     REQUIRE(rt.has_value());
     auto a = rt->actor<crowd>().options({.max_concurrency = 3}).remote();
-    std::atomic<int> wrong{0};
     stress::on_threads(3, [&](unsigned t) {
       base::rng random(seed * 3 + t);
       std::vector<ref<int>> answers;

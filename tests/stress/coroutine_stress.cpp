@@ -56,9 +56,9 @@ TEST_CASE("coroutines woken from several threads go on once for each wait") {
   for (std::uint64_t seed : stress::seeds(9)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
+    std::atomic<int> wrong{0};
     auto rt = runtime::start({.workers = static_cast<unsigned>(seed % 4)});
     REQUIRE(rt.has_value());
-    std::atomic<int> wrong{0};
     stress::on_threads(2, [&](unsigned t) {
       base::rng random(seed * 2 + t);
       for (int n = 0; n < stress::scaled(100); ++n) {
@@ -87,9 +87,9 @@ TEST_CASE("a stream delivers each item once and in order, and may be abandoned a
   for (std::uint64_t seed : stress::seeds(9)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
+    std::atomic<int> wrong{0};
     auto rt = runtime::start({.workers = 1u + static_cast<unsigned>(seed % 2)});
     REQUIRE(rt.has_value());
-    std::atomic<int> wrong{0};
     stress::on_threads(2, [&](unsigned t) {
       base::rng random(seed * 2 + t);
       for (int n = 0; n < stress::scaled(40); ++n) {

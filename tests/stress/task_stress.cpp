@@ -94,8 +94,8 @@ TEST_CASE("random graphs of tasks, gets and coroutines compute what a plain loop
   for (std::uint64_t seed : stress::seeds(24)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
-    runtime rt = start(1 + seed % 4, any_help(round.random));
     std::atomic<bool> right{true};
+    runtime rt = start(1 + seed % 4, any_help(round.random));
     stress::on_threads(2, [&](unsigned i) {
       base::rng random(seed * 2 + i);
       if (!graph_is_right(rt, random, stress::scaled(600))) right = false;
@@ -108,8 +108,8 @@ TEST_CASE("gets and waits whose time runs out race with completion and lose noth
   for (std::uint64_t seed : stress::seeds(12)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
-    runtime rt = start(2);
     std::atomic<int> wrong{0}, called{0};
+    runtime rt = start(2);
     constexpr int each = stress::scaled(400);
     stress::on_threads(2, [&](unsigned t) {
       base::rng random(seed * 2 + t);
@@ -138,8 +138,8 @@ TEST_CASE(
   for (std::uint64_t seed : stress::seeds(18)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
-    runtime rt = start(2);
     std::atomic<int> wrong{0};
+    runtime rt = start(2);
     stress::on_threads(2, [&](unsigned t) {
       base::rng random(seed * 2 + t);
       for (int n = 0; n < stress::scaled(250); ++n) {
@@ -170,9 +170,9 @@ TEST_CASE("submissions that race with the end of the runtime run or fail as stop
   for (std::uint64_t seed : stress::seeds(24)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
+    std::atomic<int> wrong{0};
     runtime rt = start(seed % 3);
     bool drain = seed % 2 == 0;
-    std::atomic<int> wrong{0};
     constexpr unsigned submitters = 2;
     stress::on_threads(1 + submitters, [&](unsigned t) {
       if (t == submitters) {
@@ -205,8 +205,8 @@ TEST_CASE("gets that park while spare threads come and go all return") {
   for (std::uint64_t seed : stress::seeds(6)) {
     INFO("BEAMLET_SEED=", seed);
     stress::round round(seed);
-    runtime rt = start(1 + seed % 2);
     std::atomic<int> wrong{0};
+    runtime rt = start(1 + seed % 2);
     stress::on_threads(2, [&](unsigned t) {
       base::rng random(seed * 2 + t);
       for (int n = 0; n < stress::scaled(60); ++n) {

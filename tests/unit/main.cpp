@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The main function of every test program.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "beamlet/config.hpp"
+
 #include <doctest/doctest.h>
 
-#ifdef __SANITIZE_THREAD__
+#if BEAMLET_THREAD_SANITIZER
 // libuv closes descriptors by a raw system call, which the sanitizer does not see: it takes whoever
 // opens the same number next for a second writer of it. Only reports whose innermost frame opens a
 // descriptor are left out.

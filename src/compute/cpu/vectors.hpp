@@ -46,7 +46,8 @@ struct vector_of {
   BEAMLET_IN_LOOPS vector_of(T value) : v(value - raw{}) {}   // NOLINT: one for all; -0 stays
 
   BEAMLET_IN_LOOPS static vector_of load(const T* from) {
-    return raw(*reinterpret_cast<const in_memory*>(from));
+    const raw value = *reinterpret_cast<const in_memory*>(from);  // a raw there need not be aligned
+    return value;
   }
   /// The first `count` < N, and `rest` in the others.
   BEAMLET_IN_LOOPS static vector_of load(const T* from, std::size_t count, T rest) {

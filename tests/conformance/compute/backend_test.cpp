@@ -83,9 +83,10 @@ ON_EVERY_BACKEND("parameters arrive whole, whatever their size") {
       {224, &embedded::test_words_224},
   };
   on_each_device<Backend>([&](device& on) {
-    for (const auto& [words, code] : sizes) {
+    for (const auto& size : sizes) {
+      const std::uint32_t words = size.first;
       CAPTURE(words);
-      const kernel_source source = words_kernel(words, *code);
+      const kernel_source source = words_kernel(words, *size.second);
       const worker work(on);
       if (source.parameter_bytes > on.info().limits.parameter_bytes) {
         if (on.info().backend == "cpu") continue;  // hands out an address, of any size

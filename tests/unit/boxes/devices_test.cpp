@@ -50,9 +50,10 @@ std::vector<std::filesystem::path> kept_files(const std::string& folder) {
 
 TEST_CASE("beamlet devices shows the processor, and why a backend has no device") {
   scratch_folder folder;
-  auto [code, text] = run({"devices"}, surroundings(folder.path()));
+  const auto printed = run({"devices"}, surroundings(folder.path()));
+  const auto& text = printed.second;
   CAPTURE(text);
-  CHECK(code == 0);
+  CHECK(printed.first == 0);
   CHECK(has(text, "cpu:0"));
   CHECK(has(text, "self-test  right"));
   CHECK(has(text, "GFLOP/s"));
@@ -86,9 +87,10 @@ TEST_CASE("beamlet devices keeps what it found out, and measures again when it i
 
 TEST_CASE("beamlet devices loses a driver that crashes, and nothing else") {
   scratch_folder folder;
-  auto [code, text] = run({"devices"}, with_broken_driver(folder.path(), "crashes"));
+  const auto printed = run({"devices"}, with_broken_driver(folder.path(), "crashes"));
+  const auto& text = printed.second;
   CAPTURE(text);
-  CHECK(code == 0);
+  CHECK(printed.first == 0);
   CHECK(has(text, "cpu:0"));
   CHECK(has(text, "chosen     yes"));
   if (reaches_drivers(text)) CHECK(has(text, "opencl     none: its driver ended the probe, which"));
@@ -97,10 +99,11 @@ TEST_CASE("beamlet devices loses a driver that crashes, and nothing else") {
 TEST_CASE("beamlet devices loses a driver that hangs, and nothing else") {
   scratch_folder folder;
   // Long enough for the processor's own test where that is slow.
-  auto [code, text] =
+  const auto printed =
       run({"devices", "--timeout", "20"}, with_broken_driver(folder.path(), "hangs"));
+  const auto& text = printed.second;
   CAPTURE(text);
-  CHECK(code == 0);
+  CHECK(printed.first == 0);
   CHECK(has(text, "cpu:0"));
   if (reaches_drivers(text))
     CHECK(has(text, "opencl     none: its driver did not answer within 5 s"));
@@ -110,9 +113,10 @@ TEST_CASE("beamlet devices says which devices there are when another one is want
   scratch_folder folder;
   auto around = surroundings(folder.path());
   around.push_back("BEAMLET_DEVICE=rocm");
-  auto [code, text] = run({"devices"}, around);
+  const auto printed = run({"devices"}, around);
+  const auto& text = printed.second;
   CAPTURE(text);
-  CHECK(code == 1);
+  CHECK(printed.first == 1);
   CHECK(has(text, "there is no device 'rocm'; there are: "));
   CHECK(has(text, "cpu:0"));
 }

@@ -165,13 +165,13 @@ TEST_CASE("a call from another process is repeated as one from the program is") 
 }
 
 TEST_CASE("calls that may be repeated are all answered, however often the process is killed") {
+  std::atomic<bool> done{false};
+  std::atomic<int> kills{0};
   runtime rt = start();
   auto one =
       rt.actor<counter>()
           .options({.max_restarts = -1, .max_task_retries = -1, .isolation = isolation::process})
           .remote(100);
-  std::atomic<bool> done{false};
-  std::atomic<int> kills{0};
   std::thread killer([&] {
     while (!done.load() && kills.load() < 20) {
       auto process = rt.get(one.call(&counter::process));

@@ -18,9 +18,9 @@ struct counted {
 };
 
 TEST_CASE("no call runs before the constructor, whoever makes it") {
-  runtime rt = start();
   std::atomic<int> live{0};
   gate go;
+  runtime rt = start();
   auto late = rt.task([&] {
                   go.wait();
                   return 7;
@@ -35,8 +35,8 @@ TEST_CASE("no call runs before the constructor, whoever makes it") {
 
 TEST_CASE("a mailbox that keeps the latest call never drops the constructor") {
   for (auto policy : {mailbox_policy::keep_latest, mailbox_policy::drop_oldest}) {
-    runtime rt = start({.workers = 1});
     std::atomic<int> live{0};
+    runtime rt = start({.workers = 1});
     busy_worker busy(rt);
     auto a = rt.actor<counted>()
                  .options({.mailbox_capacity = 1, .mailbox_policy = policy})
@@ -51,8 +51,8 @@ TEST_CASE("a mailbox that keeps the latest call never drops the constructor") {
 
 TEST_CASE("calls that a mailbox refuses do not keep the runtime from stopping") {
   for (auto policy : {mailbox_policy::keep_latest, mailbox_policy::reject}) {
-    runtime rt = start({.workers = 1});
     std::atomic<int> live{0};
+    runtime rt = start({.workers = 1});
     {
       busy_worker busy(rt);
       auto a = rt.actor<counted>()

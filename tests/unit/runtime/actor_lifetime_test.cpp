@@ -176,8 +176,8 @@ TEST_CASE("get_if_exists makes one actor however many ask at a time") {
 }
 
 TEST_CASE("a name is free again when its actor has gone") {
-  runtime rt = start();
   gate first_died, second_died;
+  runtime rt = start();
   {
     auto first = rt.actor<mortal>().options({.name = "m"}).remote(&first_died);
     rt.kill(first);

@@ -49,8 +49,8 @@ TEST_CASE("an actor keeps its state between calls") {
 }
 
 TEST_CASE("constructor arguments may be refs that are waited for") {
-  runtime rt = start();
   gate leave;
+  runtime rt = start();
   auto list = rt.task([&] {
                   leave.wait();
                   return std::vector<int>{1, 2, 3};
@@ -63,8 +63,8 @@ TEST_CASE("constructor arguments may be refs that are waited for") {
 }
 
 TEST_CASE("a constructor that takes a ref gets it as it is") {
-  runtime rt = start();
   gate leave;
+  runtime rt = start();
   auto pending = rt.task([&] {
                      leave.wait();
                      return 1;
@@ -120,8 +120,8 @@ TEST_CASE("each of several callers keeps its order") {
 }
 
 TEST_CASE("a call whose argument is not ready holds up only its own caller") {
-  runtime rt = start({.workers = 2});
   gate leave;
+  runtime rt = start({.workers = 2});
   auto pending = rt.task([&] {
                      leave.wait();
                      return 100;
@@ -227,8 +227,8 @@ TEST_CASE("a concurrency group has a limit of its own") {
 }
 
 TEST_CASE("a call's name and deadline are its own") {
-  runtime rt = start();
   gate started, leave;
+  runtime rt = start();
   auto a = rt.actor<counter>().remote();
   a.send([&](counter&) {
     started.open();

@@ -30,8 +30,8 @@ TEST_CASE("a const reference parameter sees the object itself") {
 }
 
 TEST_CASE("a ref given to a ref parameter arrives as it is, pending or not") {
-  runtime rt = start();
   gate leave;
+  runtime rt = start();
   auto pending = rt.task([&] {
                      leave.wait();
                      return 3;
@@ -55,8 +55,8 @@ TEST_CASE("a ref of a ref is waited for by a parameter that takes the inner one"
 }
 
 TEST_CASE("refs inside a value are not waited for") {
-  runtime rt = start();
   gate leave;
+  runtime rt = start();
   auto pending = rt.task([&] {
                      leave.wait();
                      return 3;
@@ -159,8 +159,8 @@ TEST_CASE("an object of one runtime is an argument in another") {
 }
 
 TEST_CASE("a long chain of tasks runs in order") {
-  runtime rt = start();
   gate leave;
+  runtime rt = start();
   auto last = rt.task([&] {
                   leave.wait();
                   return 0;

@@ -17,8 +17,8 @@ int until_cancelled(gate* started) {
 }
 
 TEST_CASE("a queued task that is cancelled does not run") {
-  runtime rt = start({.workers = 1});
   std::atomic<bool> ran{false};
+  runtime rt = start({.workers = 1});
   ref<void> queued;
   {
     busy_worker busy(rt);
@@ -34,8 +34,8 @@ TEST_CASE("a queued task that is cancelled does not run") {
 }
 
 TEST_CASE("a running task sees that it was cancelled and its result still counts") {
-  runtime rt = start();
   gate started;
+  runtime rt = start();
   auto running = rt.task(until_cancelled).remote(&started);
   CHECK(started.wait());
   CHECK(rt.cancel(running).has_value());
@@ -43,8 +43,8 @@ TEST_CASE("a running task sees that it was cancelled and its result still counts
 }
 
 TEST_CASE("only the cancelled one of two running tasks sees it") {
-  runtime rt = start({.workers = 2});
   gate started, other_started, leave;
+  runtime rt = start({.workers = 2});
   auto running = rt.task(until_cancelled).remote(&started);
   auto other = rt.task([&] {
                    other_started.open();
@@ -62,8 +62,8 @@ TEST_CASE("only the cancelled one of two running tasks sees it") {
 TEST_CASE("cancelling reaches what the task has submitted, on request only") {
   for (bool recursive : {true, false}) {
     CAPTURE(recursive);
-    runtime rt = start({.workers = 1});
     gate started, leave;
+    runtime rt = start({.workers = 1});
     auto parent = rt.task([&] {
                       runtime_handle here = this_task::runtime();
                       std::vector<ref<int>> children;
@@ -84,8 +84,8 @@ TEST_CASE("cancelling reaches what the task has submitted, on request only") {
 }
 
 TEST_CASE("a running grandchild sees that its ancestor was cancelled") {
-  runtime rt = start({.workers = 3});
   gate started;
+  runtime rt = start({.workers = 3});
   auto parent = rt.task([&] {
                     return *this_task::runtime().get(
                         this_task::runtime()
@@ -101,8 +101,8 @@ TEST_CASE("a running grandchild sees that its ancestor was cancelled") {
 }
 
 TEST_CASE("children of a task that was not cancelled go on") {
-  runtime rt = start({.workers = 1});
   gate started;
+  runtime rt = start({.workers = 1});
   auto cancelled = rt.task(until_cancelled).remote(&started);
   CHECK(started.wait());
   CHECK(rt.cancel(cancelled).has_value());
@@ -149,9 +149,9 @@ TEST_CASE("a coroutine is cancelled with its parent") {
 }
 
 TEST_CASE("a task that waits for its argument is cancelled before it starts") {
-  runtime rt = start();
   gate leave;
   std::atomic<bool> ran{false};
+  runtime rt = start();
   auto argument = rt.task([&] {
                       leave.wait();
                       return 1;
@@ -176,8 +176,8 @@ TEST_CASE("a task that waits for resources or for its time is cancelled at once"
 }
 
 TEST_CASE("a cancelled task is not repeated") {
-  runtime rt = start();
   gate started;
+  runtime rt = start();
   auto retried = rt.task([&](gate* g) -> result<int> {
                      until_cancelled(g);
                      return errc::cancelled;
@@ -190,8 +190,8 @@ TEST_CASE("a cancelled task is not repeated") {
 }
 
 TEST_CASE("a task between two attempts is cancelled") {
-  runtime rt = start();
   tally attempts;
+  runtime rt = start();
   auto retried = rt.task([&]() -> result<int> {
                      attempts.add();
                      return errc::busy;
@@ -207,12 +207,12 @@ TEST_CASE("a task between two attempts is cancelled") {
 }
 
 TEST_CASE("cancelling what is ready, empty, or by force is harmless") {
+  gate started;
   runtime rt = start();
   auto ready = rt.put(1);
   CHECK(rt.cancel(ready).has_value());
   CHECK(*rt.get(ready) == 1);
   CHECK(code_of(rt.cancel(ref<int>())) == errc::invalid_ref);
-  gate started;
   auto running = rt.task(until_cancelled).remote(&started);
   CHECK(started.wait());
   CHECK(code_of(rt.cancel(running, true)) == errc::unsupported);
@@ -229,8 +229,8 @@ struct counter {
 };
 
 TEST_CASE("a queued call to an actor is cancelled, the others run") {
-  runtime rt = start();
   gate started, leave;
+  runtime rt = start();
   auto a = rt.actor<counter>().remote();
   a.send(&counter::hold, &started, &leave);
   auto one = a.call(&counter::next), two = a.call(&counter::next), three = a.call(&counter::next);

@@ -43,8 +43,9 @@ TEST_CASE("a coroutine is a task") {
 }
 
 TEST_CASE("a coroutine that waits holds no thread") {
-  runtime rt = start({.workers = 1});
   gate leave;
+  gate ran;
+  runtime rt = start({.workers = 1});
   auto pending = rt.task([&] {
                      leave.wait();
                      return 1;
@@ -55,7 +56,6 @@ TEST_CASE("a coroutine that waits holds no thread") {
   for (int i = 0; i < 1000; ++i) waiting.push_back(rt.task(plus_one).remote(pending));
   // The only worker is free; not by a get, which would run it here.
   while (rt.stats().suspended < 1000) std::this_thread::yield();
-  gate ran;
   rt.task([&] { ran.open(); }).remote();
   CHECK(ran.wait());
   leave.open();
@@ -74,8 +74,8 @@ TEST_CASE("co_await of what is ready a hundred thousand times needs no stack") {
 }
 
 TEST_CASE("a failure ends the awaiting coroutines with the same error and runs their destructors") {
-  runtime rt = start();
   std::atomic<int> alive{0};
+  runtime rt = start();
   bool went_on = false;
   auto inner = [&]() -> async<int> {
     local here(alive);
@@ -113,8 +113,8 @@ TEST_CASE("as_result gives value or error where it is asked for") {
 }
 
 TEST_CASE("within gives up after its time and leaves the task alone") {
-  runtime rt = start();
   gate started, leave;
+  runtime rt = start();
   auto slow = rt.task([&] {
                   started.open();
                   leave.wait();
@@ -140,8 +140,8 @@ TEST_CASE("within gives up after its time and leaves the task alone") {
 }
 
 TEST_CASE("a get does not run what the coroutine awaits for a limited time only") {
-  runtime rt = start({.workers = 2});
   gate leave;
+  runtime rt = start({.workers = 2});
   ref<void> slow;
   auto seen = rt.task([&]() -> async<int> {
                   slow = this_task::runtime().task([&] { leave.wait(); }).remote();
@@ -261,8 +261,8 @@ TEST_CASE("calls to an actor do not enter a coroutine method that waits") {
 }
 
 TEST_CASE("calls to a reentrant actor go on while one waits") {
-  runtime rt = start();
   tally inside;
+  runtime rt = start();
   auto a = rt.actor<open_camera>().remote();
   auto one = a.call(&open_camera::pair, &inside), two = a.call(&open_camera::pair, &inside);
   CHECK(*rt.get(one) == 2);

@@ -166,9 +166,9 @@ TEST_CASE("a full mailbox that only the caller's loop could empty is refused") {
 TEST_CASE("other threads wait for what the caller's loop runs") {
   own_loop loop;
   {
-    runtime rt = start({.workers = 0, .uv_loop = loop.get()});
     std::atomic<int> sum{0};
     std::atomic<int> ended{0};
+    runtime rt = start({.workers = 0, .uv_loop = loop.get()});
     std::vector<std::thread> threads;
     for (int t = 0; t < 2; ++t)
       threads.emplace_back([&] {

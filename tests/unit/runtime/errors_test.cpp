@@ -35,8 +35,8 @@ TEST_CASE("a success without a value may fail instead") {
 }
 
 TEST_CASE("tasks that depend on a failure fail with its code and name the first cause") {
-  runtime rt = start();
   std::atomic<int> ran{0};
+  runtime rt = start();
   auto pass = [&ran](int n) {
     ++ran;
     return n;
@@ -74,8 +74,8 @@ TEST_CASE("a cancelled argument cancels what depends on it") {
 }
 
 TEST_CASE("a get past its timeout leaves the task alone") {
-  runtime rt = start();
   gate leave;
+  runtime rt = start();
   auto slow = rt.task([&] {
                   leave.wait();
                   return 1;
@@ -95,8 +95,8 @@ TEST_CASE("a get past its timeout leaves the task alone") {
 }
 
 TEST_CASE("a get inside a task times out too") {
-  runtime rt = start();
   gate leave;
+  runtime rt = start();
   auto slow = rt.task([&] {
                   leave.wait();
                   return 1;

@@ -47,8 +47,8 @@ TEST_CASE("items may be asked for before they are there") {
 TEST_CASE("a generator is never further ahead than its bound") {
   for (std::size_t bound : {1u, 4u}) {
     CAPTURE(bound);
-    runtime rt = start();
     std::atomic<int> made{0};
+    runtime rt = start();
     auto count = [&](int n) -> generator<int> {
       for (int i = 0; i < n; ++i) {
         ++made;
@@ -66,8 +66,8 @@ TEST_CASE("a generator is never further ahead than its bound") {
 }
 
 TEST_CASE("a generator that nobody asks stops at its bound") {
-  runtime rt = start();
   tally made;
+  runtime rt = start();
   auto endless = [&]() -> generator<int> {
     for (int i = 0;; ++i) {
       made.add();

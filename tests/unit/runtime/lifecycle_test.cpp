@@ -61,8 +61,8 @@ TEST_CASE("a runtime is moved with all that runs in it") {
 }
 
 TEST_CASE("a draining stop finishes what was submitted, and reports it") {
-  runtime rt = start({.workers = 1});
   std::atomic<int> ran{0};
+  runtime rt = start({.workers = 1});
   std::vector<ref<int>> all;
   {
     busy_worker busy(rt);
@@ -94,9 +94,9 @@ TEST_CASE("a drain that takes too long drops what is left") {
 }
 
 TEST_CASE("a stop drops what has not started and says how much") {
-  runtime rt = start({.workers = 1});
   gate started;
   std::atomic<bool> ran{false};
+  runtime rt = start({.workers = 1});
   auto running = rt.task([&] {
                      started.open();
                      while (!this_task::cancelled()) std::this_thread::yield();
@@ -148,11 +148,11 @@ TEST_CASE("after a stop every call says that the runtime has stopped") {
 TEST_CASE("destroying a runtime with work pending drops it") {
   ref<int> queued, waiting, suspended, delayed;
   {
+    gate started;
     runtime rt = start({.workers = 1});
     delayed = rt.task([] { return 1; }).options({.delay = 1h}).remote();
     waiting = rt.task([](int n) { return n; }).remote(delayed);
     suspended = rt.task([](ref<int> r) -> async<int> { co_return co_await r; }).remote(delayed);
-    gate started;
     rt.task([&] {
         started.open();
         while (!this_task::cancelled()) std::this_thread::yield();
@@ -239,10 +239,10 @@ TEST_CASE("a runtime destroyed by an on_ready callback ends in the background") 
 }
 
 TEST_CASE("threads that wait in a get are told when the runtime stops") {
-  runtime rt = start();
-  auto never = rt.task([] { return 1; }).options({.delay = 1h}).remote();
   std::atomic<int> told{0};
   tally waiting;
+  runtime rt = start();
+  auto never = rt.task([] { return 1; }).options({.delay = 1h}).remote();
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t)
     threads.emplace_back([&] {

@@ -73,9 +73,9 @@ TEST_CASE("keep_latest keeps only the newest call") {
 }
 
 TEST_CASE("block makes a thread wait for room and loses nothing") {
+  std::atomic<int> sent{0};
   runtime rt = start();
   held_actor held(rt, 4, mailbox_policy::block);
-  std::atomic<int> sent{0};
   std::thread producer([&] {
     for (int i = 0; i < 1000; ++i) {
       held.actor.send(&worker::note, i);
@@ -191,8 +191,8 @@ struct ring_member {
 
 TEST_CASE("of two actors that wait for each other one is told so and the other goes on") {
   for (int round = 0; round < 20; ++round) {
-    runtime rt = start({.workers = 2});
     tally inside;
+    runtime rt = start({.workers = 2});
     auto a = rt.actor<ring_member>().remote(), b = rt.actor<ring_member>().remote();
     CHECK(rt.get(a.call(&ring_member::meet, b, &inside)).has_value());
     CHECK(rt.get(b.call(&ring_member::meet, a, &inside)).has_value());

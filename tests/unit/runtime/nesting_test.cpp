@@ -69,8 +69,8 @@ TEST_CASE("past the stack's limit a get says that it is too deep, and the runtim
 
 TEST_CASE(
     "a waiting chain of a hundred thousand tasks is followed without a stack frame for each") {
-  runtime rt = start({.workers = 1, .stack_bytes = mib});
   gate leave;
+  runtime rt = start({.workers = 1, .stack_bytes = mib});
   auto first = rt.task([&] {
                    leave.wait();
                    return 0;

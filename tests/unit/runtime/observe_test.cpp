@@ -77,9 +77,9 @@ TEST_CASE("counts of threads that have ended are kept") {
 }
 
 TEST_CASE("dump names who waits for what") {
+  gate leave, holding;
   runtime rt = start({.workers = 2});
   CHECK(rt.dump() == "nothing waits\n");
-  gate leave, holding;
   auto slow = rt.task([&] {
                   holding.open();
                   leave.wait();
@@ -116,8 +116,8 @@ TEST_CASE("dump counts the calls that an actor has waiting") {
   struct counter {
     int f() { return 1; }
   };
-  runtime rt = start();
   gate started, leave;
+  runtime rt = start();
   auto a = rt.actor<counter>().remote();
   a.send([&](counter&) {
     started.open();

@@ -126,9 +126,9 @@ TEST_CASE("more resources than there are fail or wait, as asked") {
 }
 
 TEST_CASE("tasks with fractions share a resource and never take more than there is") {
-  runtime rt = start({.workers = 4, .resources = {{"camera", 1}}});
   std::atomic<int> now{0}, most{0};
   tally inside;
+  runtime rt = start({.workers = 4, .resources = {{"camera", 1}}});
   std::vector<ref<void>> all;
   for (int i = 0; i < 200; ++i)
     all.push_back(rt.task([&, i] {
@@ -146,8 +146,8 @@ TEST_CASE("tasks with fractions share a resource and never take more than there 
 }
 
 TEST_CASE("small tasks pass a large one that waits for resources, and it runs in the end") {
-  runtime rt = start({.workers = 2, .resources = {{"slot", 2}}});
   gate leave;
+  runtime rt = start({.workers = 2, .resources = {{"slot", 2}}});
   auto half = rt.task([&] { leave.wait(); })
                   .options({.resources = {{"slot", 1}}, .blocking = true})
                   .remote();
@@ -201,8 +201,8 @@ TEST_CASE("a delayed task does not start before its time") {
 }
 
 TEST_CASE("a queued task whose deadline has passed is not started") {
-  runtime rt = start({.workers = 1});
   std::atomic<bool> ran{false};
+  runtime rt = start({.workers = 1});
   ref<void> late, early;
   {
     busy_worker busy(rt);
@@ -220,9 +220,9 @@ TEST_CASE("a queued task whose deadline has passed is not started") {
 }
 
 TEST_CASE("blocking tasks do not take the workers") {
-  runtime rt = start({.workers = 1});
   tally started;
   gate leave;
+  runtime rt = start({.workers = 1});
   std::vector<ref<void>> blocked;
   for (int i = 0; i < 5; ++i)
     blocked.push_back(rt.task([&] {
@@ -257,8 +257,8 @@ TEST_CASE("a get does not run a blocking task, and a repeated one stays on its t
 }
 
 TEST_CASE("more blocking tasks than threads wait their turn") {
-  runtime rt = start({.workers = 1, .blocking_threads_max = 2});
   std::atomic<int> ran{0};
+  runtime rt = start({.workers = 1, .blocking_threads_max = 2});
   std::vector<ref<void>> all;
   for (int i = 0; i < 50; ++i)
     all.push_back(rt.task([&] { ++ran; }).options({.blocking = true}).remote());
@@ -284,8 +284,8 @@ TEST_CASE("the bound on pending tasks refuses what is beyond it") {
 }
 
 TEST_CASE("a failed task is repeated as often as asked") {
-  runtime rt = start();
   std::atomic<int> attempts{0};
+  runtime rt = start();
   auto fail = [&]() -> result<int> {
     if (static_cast<int>(this_task::attempt()) != attempts++) return errc::malformed;
     return errc::io;
@@ -307,8 +307,8 @@ TEST_CASE("a failed task is repeated as often as asked") {
 }
 
 TEST_CASE("retry_on chooses which errors are repeated") {
-  runtime rt = start();
   std::atomic<int> attempts{0};
+  runtime rt = start();
   auto fail = [&]() -> result<int> { return attempts++ < 2 ? errc::busy : errc::io; };
   auto only_busy = [](const error& e) { return e == errc::busy; };
   CHECK(failure(rt, rt.task(fail).options({.max_retries = 10, .retry_on = only_busy}).remote()) ==

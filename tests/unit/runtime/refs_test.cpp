@@ -59,8 +59,8 @@ TEST_CASE("get of many keeps their order and gives the first error instead") {
 }
 
 TEST_CASE("wait tells what is ready in the order of the refs given") {
-  runtime rt = start({.workers = 1});
   gate leave;
+  runtime rt = start({.workers = 1});
   auto slow = rt.task([&] {
                   leave.wait();
                   return 1;
@@ -112,10 +112,10 @@ TEST_CASE("pin holds the object without a copy") {
 }
 
 TEST_CASE("on_ready is called once, with the value or the error") {
-  runtime rt = start();
   gate leave;
   tally calls;
   std::atomic<int> sum{0};
+  runtime rt = start();
   auto pending = rt.task([&] {
                      leave.wait();
                      return 40;
@@ -136,8 +136,8 @@ TEST_CASE("on_ready is called once, with the value or the error") {
 }
 
 TEST_CASE("a callback may submit tasks and hold refs") {
-  runtime rt = start();
   gate done;
+  runtime rt = start();
   rt.on_ready(rt.task([] { return 1; }).remote(), [&](result<int> r) {
     rt.on_ready(rt.task([n = *r] { return n + 1; }).remote(), [&](result<int> next) {
       if (*next == 2) done.open();

@@ -17,8 +17,8 @@ beamlet::async<int> twice(int n) { co_return 2 * n; }
 }  // namespace
 
 TEST_CASE("joining a scope waits for everything that was started through it") {
-  auto rt = runtime_test::start({.workers = 2});
   std::atomic<int> ran{0};
+  auto rt = runtime_test::start({.workers = 2});
   beamlet::scope work(rt);
   for (int i = 0; i < 300; ++i) work.start([&ran] { ran.fetch_add(1); });
   CHECK(work.join().has_value());
@@ -40,8 +40,8 @@ TEST_CASE("joining a scope reports the first failure among its work") {
 }
 
 TEST_CASE("a scope that is left cancels its work and waits for its end") {
-  auto rt = runtime_test::start({.workers = 2});
   std::atomic<bool> started{false}, ended{false};
+  auto rt = runtime_test::start({.workers = 2});
   {
     beamlet::scope work(rt);
     work.start([&] {
@@ -62,8 +62,8 @@ TEST_CASE("a scope runs a coroutine as a task of its own") {
 }
 
 TEST_CASE("a join past its timeout leaves the work alone") {
-  auto rt = runtime_test::start({.workers = 1});
   std::atomic<bool> go{false};
+  auto rt = runtime_test::start({.workers = 1});
   beamlet::scope work(rt);
   auto one = work.start([&go] {
     while (!go.load()) std::this_thread::yield();

@@ -67,8 +67,8 @@ TEST_CASE("a get outside of a task brings the result however the thread helps") 
 }
 
 TEST_CASE("many tasks of many threads all run once") {
-  runtime rt = start({.workers = 3});
   std::atomic<int> ran{0};
+  runtime rt = start({.workers = 3});
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
@@ -114,8 +114,8 @@ TEST_CASE("outside of a task there is no task") {
 }
 
 TEST_CASE("a periodic task runs again and again until its handle goes") {
-  runtime rt = start();
   tally runs;
+  runtime rt = start();
   {
     periodic_task every = rt.every(1ms, [&] { runs.add(); });
     CHECK(runs.reaches(3));
@@ -128,8 +128,8 @@ TEST_CASE("a periodic task runs again and again until its handle goes") {
 }
 
 TEST_CASE("a stopped periodic task does not keep a draining runtime") {
-  runtime rt = start();
   gate ran;
+  runtime rt = start();
   periodic_task every = rt.every(1ms, [&] { ran.open(); });
   CHECK(ran.wait());
   every.stop();

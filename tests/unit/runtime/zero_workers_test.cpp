@@ -50,8 +50,8 @@ TEST_CASE("without workers tasks wait for tasks, for calls and for coroutines") 
 }
 
 TEST_CASE("without workers a get inside a task times out while a blocking task goes on") {
-  runtime rt = start({.workers = 0});
   gate started, leave;
+  runtime rt = start({.workers = 0});
   auto slow = rt.task([&] {
                   started.open();
                   leave.wait();
@@ -69,8 +69,8 @@ TEST_CASE("without workers a get inside a task times out while a blocking task g
 }
 
 TEST_CASE("without workers threads submit and wait together") {
-  runtime rt = start({.workers = 0});
   std::atomic<int> sum{0};
+  runtime rt = start({.workers = 0});
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t)
     threads.emplace_back([&] {
@@ -81,16 +81,16 @@ TEST_CASE("without workers threads submit and wait together") {
 }
 
 TEST_CASE("without workers a delayed task and a periodic one come in time") {
+  tally runs;
   runtime rt = start({.workers = 0});
   CHECK(*rt.get(rt.task([] { return 1; }).options({.delay = 2ms}).remote()) == 1);
-  tally runs;
   periodic_task every = rt.every(1ms, [&] { runs.add(); });
   CHECK(runs.reaches(3));
 }
 
 TEST_CASE("without workers a task that waits for ever does not keep the runtime from its end") {
-  runtime rt = start({.workers = 0});
   gate started;
+  runtime rt = start({.workers = 0});
   auto never = rt.task([] { return 1; }).options({.delay = 1h}).remote();
   auto waits = rt.task([&started](ref<int> r) {
                    started.open();

@@ -162,10 +162,11 @@ TEST_CASE("schema: what one implementation writes the other reads") {
 
 TEST_CASE("schema: an empty table of theirs is a message of ours with its defaults") {
   auto parser = make_parser();
-  for (auto [name, message] : {std::pair<const char*, to_agent>{"hello", hello{}},
-                               {"require", require{}},
-                               {"lease", lease{}},
-                               {"submit", submit{}}}) {
+  for (const auto& [named, message] : {std::pair<const char*, to_agent>{"hello", hello{}},
+                                       {"require", require{}},
+                                       {"lease", lease{}},
+                                       {"submit", submit{}}}) {
+    const char* name = named;
     CAPTURE(name);
     REQUIRE(parser->SetRootType((schema_namespace + name).c_str()));
     REQUIRE(
