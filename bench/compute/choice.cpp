@@ -68,8 +68,7 @@ work product(std::int64_t m, std::int64_t k, std::int64_t n) {
 
 std::vector<work> all_work() {
   std::vector<work> all;
-  for (const std::int64_t n : {32, 128, 256, 512, 768, 1024, 1280, 1536})
-    all.push_back(product(n, n, n));
+  for (const std::int64_t n : {32, 128, 256, 512, 768, 1024, 1536}) all.push_back(product(n, n, n));
   for (const std::int64_t n : {512, 2048}) all.push_back(product(n, 512, 1024));
   all.push_back(product(1, 4096, 1024));
   for (const std::int64_t n : {1 << 10, 1 << 16, 1 << 20, 1 << 22}) {
@@ -91,7 +90,7 @@ std::vector<work> all_work() {
   all.push_back({"resize", ops::resize{360, 640}, {u8({1080, 1920, 3})}});
   all.push_back({"nv12 to rgb", ops::convert_color{}, {u8({1620, 1920})}});
   all.push_back({"sobel", ops::sobel{}, {u8({480, 640, 1})}});
-  for (const std::uint32_t groups : {1, 4, 64, 256, 1024})
+  for (const std::uint32_t groups : {1, 4, 8, 16, 32, 64, 256})
     all.push_back({"orbits " + std::to_string(groups * orbit_group),
                    {},
                    {f32({groups * orbit_group})},
