@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The program whose size, memory and start are compared: without WITH_BEAMLET it uses what the
-// comparison takes as given (given.cpp), with it the runtime's daily parts as well, and with
-// WITH_PROCESSES worker processes and the object store, too.
+// comparison takes as given (given.cpp), with it the runtime's daily parts as well, with
+// WITH_PROCESSES worker processes and the object store, too, and with WITH_DEVICES a device task:
+// on what the library has, if WITH_RUN_CHILD lets it look, else on the processor.
 // Called with `check`, `resident`, `start` or `idle`.
 
 #include <dirent.h>
@@ -102,12 +103,29 @@ bool use_processes() {
 }
 #endif
 
+#ifdef WITH_DEVICES
+bool use_devices() {
+  auto rt = start();
+  auto numbers = beamlet::tensor_builder<float>::make({4});
+  if (!numbers.has_value()) return false;
+  for (float& x : numbers->values()) x = -1;
+  const beamlet::compute::op relu = beamlet::ops::elementwise{{{beamlet::ops::function::relu}}};
+  auto made = rt.get(rt.device_task(relu).remote(std::move(*numbers).freeze()));
+  if (!made.has_value()) return false;
+  auto seen = made->view<float>();
+  return seen.has_value() && *seen->begin() == 0;
+}
+#endif
+
 #endif
 
 int measure(const std::string& what) {
 #ifdef WITH_BEAMLET
 #ifdef WITH_PROCESSES
   if (what == "check" && !use_processes()) return 1;
+#endif
+#ifdef WITH_DEVICES
+  if (what == "check" && !use_devices()) return 1;
 #endif
   if (what == "check") return use_beamlet() ? 0 : 1;
   const auto begin = std::chrono::steady_clock::now();
@@ -130,7 +148,7 @@ int measure(const std::string& what) {
 }  // namespace
 
 int main(int argc, char** argv) {
-#ifdef WITH_PROCESSES
+#if defined(WITH_PROCESSES) || defined(WITH_RUN_CHILD)
   if (auto code = beamlet::run_child(argc, argv)) return *code;
 #endif
   if (use_the_given() != 3) return 1;

@@ -86,6 +86,26 @@ void mark_twins(std::span<device_record> all) {
     }
 }
 
+void recent_times::add(double ns) noexcept {
+  ns_[next_] = static_cast<float>(ns);
+  next_ = static_cast<std::uint8_t>((next_ + 1u) % ns_.size());
+  if (count_ < ns_.size()) ++count_;
+}
+
+double recent_times::usual() const noexcept {
+  if (count_ == 0) return 0;
+  auto sorted = ns_;
+  const auto middle = sorted.begin() + (count_ - 1) / 2;
+  std::nth_element(sorted.begin(), middle, sorted.begin() + count_);
+  return double{*middle};
+}
+
+void recent_times::forget_all_but_usual() noexcept {
+  if (count_ < 2) return;
+  ns_[0] = static_cast<float>(usual());
+  count_ = next_ = 1;
+}
+
 result<device_choice> device_choice::make(std::vector<device_record> all,
                                           const choice_rules& rules) {
   device_choice made;
@@ -104,6 +124,7 @@ result<device_choice> device_choice::make(std::vector<device_record> all,
           "BEAMLET_ALLOW_SOFTWARE=1 allows";
     made.against_.push_back(std::move(why));
   }
+  made.round_trips_.resize(all.size());
   made.records_ = std::move(all);
   if (!some_wanted) return made.no_such_device(rules.wanted);
   return made;
@@ -127,10 +148,19 @@ void device_choice::quarantine(std::size_t device, const std::string& why) {
   against_[device] = "not trusted: " + why;
 }
 
-double device_choice::expected_ns(const known_work* known, std::size_t device, const op_cost& cost,
+device_choice::known_work& device_choice::known_of(work_key key) {
+  if (known_.size() >= known_works_max && !known_.contains(key)) known_.clear();
+  known_work& known = known_[key];
+  known.on.resize(records_.size());
+  return known;
+}
+
+double device_choice::expected_ns(const known_work& known, std::size_t device, const op_cost& cost,
                                   const transfers& to) const {
-  if (known != nullptr && known->ns[device] > 0) return known->ns[device];
-  return estimate_ns(records_[device].profile, cost, to.in_bytes, to.out_bytes);
+  const double trip = to.is_behind_input ? 0 : round_trips_[device].usual();
+  const double took = known.on[device].took.usual();
+  return trip +
+         (took > 0 ? took : estimate_ns(records_[device].profile, cost, to.in_bytes, to.out_bytes));
 }
 
 result<std::size_t> device_choice::choose(work_key key, const op_cost& cost,
@@ -139,40 +169,54 @@ result<std::size_t> device_choice::choose(work_key key, const op_cost& cost,
   if (std::none_of(records_.begin(), records_.end(),
                    [&](const device_record& r) { return has_name(r.info, wanted); }))
     return no_such_device(wanted);
-  const auto found = known_.find(key);
-  const known_work* known = found == known_.end() ? nullptr : &found->second;
-  std::size_t best = records_.size();
-  double least = std::numeric_limits<double>::infinity();
+  known_work& known = known_of(key);
+  std::vector<double> expected(records_.size(), std::numeric_limits<double>::infinity());
+  std::size_t candidates = 0, best = no_device;
   for (std::size_t i = 0; i < records_.size(); ++i) {
     if (!may_choose(i, wanted) || !can[i]) continue;
-    const double ns = expected_ns(known, i, cost, to[i]);
-    if (best == records_.size() || ns < least) best = i, least = ns;
+    expected[i] = expected_ns(known, i, cost, to[i]);
+    if (candidates++ == 0 || expected[i] < expected[best]) best = i;
   }
-  if (best == records_.size())
+  if (candidates == 0)
     return compute_error(errc::unsupported,
                          "no device that may be chosen can run it\n" + explain());
-  std::string why = "expected " + time_text(least);
-  for (std::size_t i = 0; i < records_.size(); ++i) {
-    const bool is_new = known == nullptr || known->ns[i] == 0;
-    if (!may_choose(i, wanted) || !can[i] || !is_new || i == best) continue;
-    if (expected_ns(known, i, cost, to[i]) > try_within * least) continue;
-    // Not before the best itself has been tried: then there is something to compare with.
-    if (known == nullptr || known->ns[best] == 0) continue;
-    why = "tried once, as it may be faster than " + records_[best].info.id();
-    best = i;
-    break;
-  }
-  last_ = records_[best].info.id() + ": " + why;
+  // Who can only go to one device says nothing of the others.
+  if (candidates > 1) best = settle(known, best, expected);
+  last_ = records_[best].info.id() + ": expected " + time_text(expected[best]);
+  if (candidates > 1 && best != known.last)
+    last_ += ", tried as it may be faster than " + records_[known.last].info.id();
   return best;
 }
 
+/// `best` is expected to be done first; those that cannot do it, never.
+std::size_t device_choice::settle(known_work& known, std::size_t best,
+                                  const std::vector<double>& expected) {
+  if (known.last == no_device || !(expected[best] > stay_within * expected[known.last]))
+    known.last = best;
+  if (++known.choices % choices_per_trial == 0)
+    for (std::size_t i = 0; i < known.on.size(); ++i) {
+      if (i == known.last) continue;
+      known.on[i].took.forget_all_but_usual();
+      known.on[i].trials = std::max(known.on[i].trials, later_trials);
+    }
+  // Not before the best itself has been tried: then there is something to compare with.
+  if (known.on[known.last].took.count() == 0) return known.last;
+  for (std::size_t i = 0; i < known.on.size(); ++i) {
+    known_device& one = known.on[i];
+    if (i == known.last || one.trials == 0 || one.took.count() >= times_enough) continue;
+    if (!(expected[i] <= try_within * expected[best])) continue;
+    --one.trials;
+    return i;
+  }
+  return known.last;
+}
+
 void device_choice::learn(work_key key, std::size_t device, double ns) {
-  if (known_.size() >= known_works_max && !known_.contains(key)) known_.clear();
-  known_work& known = known_[key];
-  known.ns.resize(records_.size());
-  double& is = known.ns[device];
-  // A time may be too long for any reason, but hardly too short; a device may become slower.
-  is = is == 0 || ns < is ? ns : is + (ns - is) / 8;
+  known_of(key).on[device].took.add(ns);
+}
+
+void device_choice::learn_round_trip(std::size_t device, double ns) {
+  round_trips_[device].add(ns);
 }
 
 std::string device_choice::explain() const {
@@ -181,7 +225,10 @@ std::string device_choice::explain() const {
     const device_record& r = records_[i];
     text += r.info.id() + " " + r.info.name + " (" + name_of(r.info.kind) +
             "): " + (against_[i].empty() ? "may be chosen" : against_[i]) + "; " +
-            profile_text(r.profile) + "\n";
+            profile_text(r.profile);
+    if (round_trips_[i].count() != 0)
+      text += ", there and back " + time_text(round_trips_[i].usual());
+    text += "\n";
   }
   if (!last_.empty()) text += "last: " + last_ + "\n";
   return text;

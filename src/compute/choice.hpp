@@ -3,8 +3,9 @@
 
 // Which device runs a piece of work: the one that would be done first, of those that are trusted
 // and wanted. Estimates come from each device's profile; where a piece of work has run before, from
-// how long it took.
+// how long it took. The way to a device and back is learned by itself, as it is the same for all.
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -44,6 +45,22 @@ bool has_name(const device_info& info, std::string_view wanted) noexcept;
 /// multiplies matrices, or moves bytes, slower.
 void mark_twins(std::span<device_record> all);
 
+/// The last few times of one thing. What it usually takes is their median: on a machine that does
+/// other things, too, one of them may be anything.
+class recent_times {
+ public:
+  void add(double ns) noexcept;
+  std::size_t count() const noexcept { return count_; }
+  /// The lesser of the two in the middle; 0: none yet.
+  double usual() const noexcept;
+  /// From now on new ones count as much as all of the old ones together.
+  void forget_all_but_usual() noexcept;
+
+ private:
+  std::array<float, 5> ns_{};
+  std::uint8_t count_ = 0, next_ = 0;
+};
+
 /// Thread: one at a time.
 class device_choice {
  public:
@@ -59,22 +76,30 @@ class device_choice {
   /// What would have to be copied to device i, and back.
   struct transfers {
     std::uint64_t in_bytes = 0, out_bytes = 0;
+    /// It would go into the queue behind work that makes its inputs: nobody waits in between.
+    bool is_behind_input = false;
   };
 
   /// The index of the device that would be done first. `to[i]` belongs to device i; `can[i]` is
   /// false where device i cannot run it at all.
   ///
-  /// Where a device was never tried for this work and its estimate is within try_within of the
-  /// best, it is tried once: profiles are rough, and work tends to come again.
+  /// Work stays where it was as long as no other device would be done in `stay_within` of the time
+  /// there. A device that was not tried often enough for this work, and that is expected to be
+  /// within `try_within` of the best, is tried: at first up to `first_trials` times, and twice more
+  /// after every `choices_per_trial` choices, as devices become faster and slower.
   /// `wanted`: of the devices with this name only, which may be chosen if they are trusted.
   /// Errors: unsupported (no device can), not_found (no device has the name).
   result<std::size_t> choose(work_key key, const op_cost& cost, std::span<const transfers> to,
                              const std::vector<bool>& can, std::string_view wanted = {});
   bool may_choose(std::size_t device, std::string_view wanted) const noexcept;
-  static constexpr double try_within = 2;
+  static constexpr double try_within = 2, stay_within = 0.95;
+  static constexpr std::uint8_t first_trials = 4, later_trials = 2, times_enough = 3;
+  static constexpr std::uint32_t choices_per_trial = 128;
 
-  /// How long it took there, transfers included. The least of the last few counts.
+  /// How long it took there, transfers included, but not the way there and back.
   void learn(work_key key, std::size_t device, double ns);
+  /// How much longer than that it took for whoever waited for one piece of work alone.
+  void learn_round_trip(std::size_t device, double ns);
 
   /// From now on it is not trusted.
   void quarantine(std::size_t device, const std::string& why);
@@ -83,16 +108,25 @@ class device_choice {
   std::string explain() const;
 
  private:
-  static constexpr std::size_t known_works_max = 4096;
+  static constexpr std::size_t known_works_max = 4096, no_device = SIZE_MAX;
+  struct known_device {
+    recent_times took;
+    std::uint8_t trials = first_trials;  // that are left
+  };
   struct known_work {
-    std::vector<double> ns;  // by device; 0: never tried
+    std::vector<known_device> on;  // by device
+    std::size_t last = no_device;  // chosen, and no trial
+    std::uint32_t choices = 0;
   };
   error no_such_device(std::string_view wanted) const;
-  double expected_ns(const known_work* known, std::size_t device, const op_cost& cost,
+  known_work& known_of(work_key key);
+  double expected_ns(const known_work& known, std::size_t device, const op_cost& cost,
                      const transfers& to) const;
+  std::size_t settle(known_work& known, std::size_t best, const std::vector<double>& expected);
 
   std::vector<device_record> records_;
   std::vector<std::string> against_;
+  std::vector<recent_times> round_trips_;  // by device
   std::unordered_map<work_key, known_work> known_;
   std::string last_;
 };

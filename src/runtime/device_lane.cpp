@@ -56,6 +56,7 @@ device_lane::~device_lane() {
 }
 
 void device_lane::submit(std::shared_ptr<lane_job> job) {
+  job->was_alone = pending_.fetch_add(1, std::memory_order_relaxed) == 0 && is_open();
   {
     std::lock_guard hold(lock_);
     waiting_.push_back(std::move(job));
@@ -151,6 +152,7 @@ void device_lane::begin(std::shared_ptr<lane_job> job) {
   if (!fault_.empty())
     return end(*job,
                lane_error(errc::device_lost, around_.id + " is not used any more: " + fault_));
+  const std::uint64_t began = sched::now_ns(*here_);
   const std::size_t kernels = executor_->kernel_count();
   auto recorded = record(*job);
   if (recorded.has_value()) {
@@ -162,6 +164,7 @@ void device_lane::begin(std::shared_ptr<lane_job> job) {
   if (job->compiled) note_kernels(kernels);
   if (!recorded.has_value()) return refuse(std::move(job), recorded.error());
   job->since_ns = sched::now_ns(*here_);
+  job->moved_ns = job->since_ns - began;
   for (auto& one : job->reads) one.in->last_ticket = job->ticket;
   for (auto& one : job->writes) one.made.in->last_ticket = job->ticket;
   in_flight_.push_back(std::move(job));
@@ -266,8 +269,10 @@ result<std::vector<tensor>> device_lane::collect(lane_job& job) {
   for (std::size_t i = 0; i < job.outputs.size(); ++i) {
     // Not while something later reads it there.
     BEAMLET_TRY_VOID(wait_for(job.writes[i].made.in->last_ticket, job.timeout_ns));
+    const std::uint64_t since = sched::now_ns(*here_);
     BEAMLET_TRY(tensor value,
                 memory_->take(std::move(job.writes[i]), job.outputs[i], job.timeout_ns));
+    job.moved_ns += sched::now_ns(*here_) - since;
     made.push_back(std::move(value));
   }
   return made;
@@ -284,6 +289,7 @@ void device_lane::end(lane_job& job, result<std::vector<tensor>> outcome) {
     ++(is_made ? figures_.tasks : figures_.failures);
     figures_.busy_ns += job.busy_ns;
   }
+  pending_.fetch_sub(1, std::memory_order_relaxed);
   job.done.set();
 }
 

@@ -61,9 +61,11 @@ struct lane_job {
   std::uint64_t timeout_ns = 0;
   std::atomic<bool> cancelled{false};
   device_event done;
+  bool was_alone = false;  // the lane had nothing to do when it came
   // The outcome.
   result<std::vector<tensor>> made = errc::unknown;
-  std::uint64_t busy_ns = 0;  // 0: not to be learned from, as kernels were compiled meanwhile
+  std::uint64_t busy_ns = 0;   // 0: not to be learned from, as kernels were compiled meanwhile
+  std::uint64_t moved_ns = 0;  // besides: the lane brought inputs, recorded it, took results
 
   // The lane's own, until it is done.
   std::uint64_t ticket = 0, since_ns = 0;
@@ -139,6 +141,7 @@ class device_lane {
   bool ending_ = false, unpins_ = false;
   lane_figures figures_;
   std::atomic<bool> open_{false};
+  std::atomic<std::size_t> pending_{0};  // jobs that are not done
 
   // The thread's own, but for `memory_`, which has a lock of its own. What the device may use goes
   // after the executor, which waits for it.

@@ -199,6 +199,7 @@ async<void> device_service::fetch(device_job* job, device_attempt* how, std::siz
 }
 
 async<std::vector<tensor>> device_service::run_on_lane(device_job* job, device_attempt* how) {
+  const std::uint64_t since = home_.port->now_ns();
   lane_job_guard guard(std::make_shared<lane_job>(home_, job->what));
   lane_job& at = *guard.at;
   device_lane* on = lane(how->device);
@@ -220,7 +221,12 @@ async<std::vector<tensor>> device_service::run_on_lane(device_job* job, device_a
     std::lock_guard hold(job->lock);
     job->at = nullptr;
   }
-  if (at.made.has_value()) note_run(*job, *how, at.busy_ns);
+  if (!at.made.has_value()) co_return at.made;
+  note_run(*job, *how, at.busy_ns);
+  if (at.busy_ns == 0) co_return at.made;
+  // One behind others also waited for those.
+  const std::uint64_t all = home_.port->now_ns() - since, there = at.busy_ns + at.moved_ns;
+  learn(*how, there, at.was_alone && all > there ? all - there : 0);
   co_return at.made;
 }
 
@@ -271,7 +277,9 @@ result<std::vector<tensor>> device_service::run_here(const device_job& job,
   auto made = run_on(*processor, job, how);
   const std::uint64_t ns = std::max<std::uint64_t>(home_.port->now_ns() - began, 1);
   give_back(std::move(processor));
-  if (made.has_value()) note_run(job, how, ns);
+  if (!made.has_value()) return made;
+  note_run(job, how, ns);
+  learn(how, ns, 0);
   return made;
 }
 

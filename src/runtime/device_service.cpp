@@ -42,9 +42,12 @@ const compute::backend* backend_of(const std::string& name) {
 
 std::uint64_t bytes_of(const compute::operand& one) { return one.elements() * one.type.bytes(); }
 
-/// The device that was found, as this process sees it.
+/// The device that was found, as this process sees it. One at a time in all runtimes of a process:
+/// drivers are told of folders by the environment, and PoCL is not ready for two at its first use.
 result<std::unique_ptr<compute::device>> open_device(const compute::device_info& wanted,
                                                      const std::string& cache_folder) {
+  static std::mutex opening;
+  std::lock_guard hold(opening);
   const compute::backend* from = backend_of(wanted.backend);
   const auto gone = [&](const std::string& why) {
     return error(
@@ -174,10 +177,7 @@ void device_service::install(std::vector<device_record> records, std::string not
     openers_.resize(records.size());
     for (std::size_t i = 1; i < records.size(); ++i)
       if (openers_[i] == nullptr)
-        openers_[i] = [info = records[i].info, this] {
-          std::lock_guard one_at_a_time(opening_);
-          return open_device(info, cache_folder_);
-        };
+        openers_[i] = [info = records[i].info, this] { return open_device(info, cache_folder_); };
     // Before devices are known, a name that is none's yet is no error.
     auto made =
         device_choice::make(std::move(records), is_first ? compute::choice_rules{} : rules_);
@@ -239,8 +239,9 @@ device_choice::transfers device_service::transfers_to(std::size_t device,
   device_choice::transfers made;
   for (std::size_t k = 0; k < how.inputs.size(); ++k) {
     const lane_input& in = how.inputs[k];
-    if (in.maker != nullptr && how.made_on[k] != device) made.in_bytes += bytes_of(how.operands[k]);
-    else if (in.maker == nullptr && device != 0 && lanes_[device] != nullptr)
+    if (in.maker != nullptr && how.made_on[k] == device) made.is_behind_input = true;
+    else if (in.maker != nullptr) made.in_bytes += bytes_of(how.operands[k]);
+    else if (device != 0 && lanes_[device] != nullptr)
       made.in_bytes += lanes_[device]->missing_bytes(in.value);
   }
   if (device != 0)
@@ -304,8 +305,15 @@ void device_service::note_run(const device_job& job, const device_attempt& how, 
     ++processor_figures_.tasks;
     processor_figures_.busy_ns += ns;
   }
-  if (ns != 0 && choice_.has_value() && how.device < choice_->devices().size())
-    choice_->learn(how.key, how.device, static_cast<double>(ns));
+}
+
+/// How long it took there; and the way there and back, or 0 where that says nothing.
+void device_service::learn(const device_attempt& how, std::uint64_t ns,
+                           std::uint64_t round_trip_ns) {
+  std::lock_guard hold(lock_);
+  if (!choice_.has_value() || how.device >= choice_->devices().size()) return;
+  choice_->learn(how.key, how.device, static_cast<double>(ns));
+  if (round_trip_ns != 0) choice_->learn_round_trip(how.device, static_cast<double>(round_trip_ns));
 }
 
 void device_service::note_failure(device_attempt& how, error why) {

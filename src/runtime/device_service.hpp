@@ -115,6 +115,7 @@ class device_service final : public device_host {
   result<std::unique_ptr<device_lane>> make_lane(std::size_t device);
   void note_fault(std::size_t device, const error& why);
   void note_run(const device_job& job, const device_attempt& how, std::uint64_t ns);
+  void learn(const device_attempt& how, std::uint64_t ns, std::uint64_t round_trip_ns);
   void note_failure(device_attempt& how, error why);
   void share(std::size_t count, const std::function<void(std::size_t)>& piece);
 
@@ -131,7 +132,6 @@ class device_service final : public device_host {
   ports::thread searcher_;
 
   mutable std::mutex lock_;
-  std::mutex opening_;  // drivers are told of folders by the environment: one at a time
   std::optional<compute::device_choice> choice_;
   error choice_fault_;  // why there is none
   std::string note_;

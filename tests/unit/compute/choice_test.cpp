@@ -131,19 +131,118 @@ TEST_CASE("what was measured wins over what was estimated") {
   CHECK(chosen(*choice, cost, 8) == vulkan);  // other work
 }
 
-TEST_CASE("a device that may be as fast is tried once, after the best was") {
+namespace {
+/// The cpu is expected to take 1.4 times as long as vulkan.
+std::vector<device_record> two_alike() {
   auto all = three();
   all[cpu] = record_of("cpu", device_kind::cpu, 200, 10, 700);
-  auto choice = device_choice::make(all, {});
-  const op_cost cost{.flops = 1e9};
-  CHECK(chosen(*choice, cost) == vulkan);
-  CHECK(chosen(*choice, cost) == vulkan);
+  return all;
+}
+const op_cost alike{.flops = 1e9};
+
+/// So many choices, each of which takes the time that is made up for its device.
+std::vector<int> choices(device_choice& from, int count, const std::vector<double>& ns) {
+  std::vector<int> made(ns.size());
+  for (int i = 0; i < count; ++i) {
+    const std::size_t device = chosen(from, alike);
+    ++made[device];
+    from.learn(1, device, ns[device]);
+  }
+  return made;
+}
+}  // namespace
+
+TEST_CASE("a device that may be as fast is tried a few times, after the best was") {
+  auto choice = device_choice::make(two_alike(), {});
+  CHECK(chosen(*choice, alike) == vulkan);
+  CHECK(chosen(*choice, alike) == vulkan);
   choice->learn(1, vulkan, 1.1e6);
-  CHECK(chosen(*choice, cost) == cpu);
-  choice->learn(1, cpu, 1.6e6);
-  CHECK(chosen(*choice, cost) == vulkan);
-  choice->learn(1, cpu, 0.9e6);
-  CHECK(chosen(*choice, cost) == cpu);
+  CHECK(choices(*choice, 50, {1.1e6, 0, 1.6e6}) == std::vector<int>{47, 0, 3});
+  auto other = device_choice::make(two_alike(), {});
+  CHECK(choices(*other, 50, {1.1e6, 0, 0.9e6}) == std::vector<int>{3, 0, 47});
+}
+
+TEST_CASE("one that turns out to be far slower is tried once, one that gives no time four times") {
+  auto choice = device_choice::make(two_alike(), {});
+  CHECK(choices(*choice, 50, {1e6, 0, 9e6}) == std::vector<int>{49, 0, 1});
+  auto other = device_choice::make(two_alike(), {});
+  other->learn(1, vulkan, 1e6);
+  int tried = 0;
+  for (int i = 0; i < 50; ++i) tried += chosen(*other, alike) == cpu;
+  CHECK(tried == 4);
+}
+
+TEST_CASE("one long time among the last few changes nothing") {
+  auto choice = device_choice::make(two_alike(), {});
+  choices(*choice, 10, {1e6, 0, 1.5e6});
+  for (int i = 0; i < 2; ++i) choice->learn(1, vulkan, 50e6);
+  CHECK(choices(*choice, 20, {1e6, 0, 1.5e6})[vulkan] == 20);
+}
+
+TEST_CASE("work stays where it was while others are as fast, and goes where it is done sooner") {
+  auto choice = device_choice::make(two_alike(), {});
+  choices(*choice, 10, {1e6, 0, 1.01e6});
+  const std::size_t first = chosen(*choice, alike);
+  CHECK(first == vulkan);
+  for (int i = 0; i < 20; ++i) {
+    for (int k = 0; k < 5; ++k) choice->learn(1, cpu, i % 2 == 0 ? 0.97e6 : 1.03e6);
+    CHECK(chosen(*choice, alike) == first);
+  }
+  for (int k = 0; k < 5; ++k) choice->learn(1, cpu, 0.9e6);
+  CHECK(chosen(*choice, alike) == cpu);
+}
+
+TEST_CASE("a device that becomes faster is noticed, at little cost") {
+  auto choice = device_choice::make(two_alike(), {});
+  const std::vector<int> before = choices(*choice, 1000, {1e6, 0, 1.5e6});
+  CHECK(before[cpu] >= 3);
+  CHECK(before[cpu] <= 3 + 2 * 1000 / int(device_choice::choices_per_trial));
+  const int after = choices(*choice, 1000, {1e6, 0, 0.5e6})[cpu];
+  CHECK(after > 1000 - 2 * int(device_choice::choices_per_trial));
+}
+
+TEST_CASE("the way to a device and back counts, unless the work is queued behind its input") {
+  auto choice = device_choice::make(three(), {});
+  const op_cost small{.bytes = 1e6};
+  for (int i = 0; i < 5; ++i) {
+    choice->learn(1, vulkan, 80'000);
+    choice->learn(1, cpu, 100'000);
+  }
+  CHECK(chosen(*choice, small) == vulkan);
+  choice->learn_round_trip(vulkan, 30'000);
+  CHECK(chosen(*choice, small) == cpu);
+  CHECK(choice->explain().find("there and back 30 us") != std::string::npos);
+  auto to = no_transfers;
+  to[vulkan].is_behind_input = true;
+  CHECK(chosen(*choice, small, 1, to) == vulkan);
+  // It is the same for other work.
+  CHECK(chosen(*choice, {.bytes = 1e9}, 2) == vulkan);
+  CHECK(chosen(*choice, {.bytes = 4e5}, 3) == cpu);
+}
+
+TEST_CASE("who names a device says nothing of the others") {
+  auto choice = device_choice::make(two_alike(), {});
+  for (int i = 0; i < 300; ++i)
+    CHECK(choice->choose(1, alike, no_transfers, all_can, "cpu").value_or(9) == cpu);
+  CHECK(chosen(*choice, alike) == vulkan);
+}
+
+TEST_CASE("what it usually takes is the median of the last five") {
+  recent_times times;
+  CHECK(times.usual() == 0);
+  for (const double ns : {9, 3}) times.add(ns);
+  CHECK(times.usual() == 3);
+  for (const double ns : {7, 1, 8}) times.add(ns);
+  CHECK(times.usual() == 7);
+  for (const double ns : {1, 1}) times.add(ns);
+  CHECK(times.usual() == 1);
+  CHECK(times.count() == 5);
+  times.forget_all_but_usual();
+  CHECK(times.count() == 1);
+  CHECK(times.usual() == 1);
+  times.add(4);
+  times.add(5);
+  CHECK(times.usual() == 4);
 }
 
 TEST_CASE("what is learned is bounded") {
