@@ -56,24 +56,37 @@ BEAMLET_IN_LOOPS floats<N> square_root(const floats<N>& x) {
   return select<float, N>((x > 0.0f) & (x < infinity), better, at_ends);
 }
 
-/// Cephes' expf: x = n log 2 + r, a polynomial of r, and 2^n in two factors, for results that are
-/// subnormal or infinite.
+/// Cephes' expf: x = n log 2 + r, and a polynomial of r. `power` becomes n.
 template <int N>
-BEAMLET_IN_LOOPS floats<N> exp(const floats<N>& x) {
+BEAMLET_IN_LOOPS floats<N> exp_of_rest(const floats<N>& x, ints<N>& power) {
   const floats<N> round = 12582912.0f;  // 1.5 * 2^23: the sum's lower bits are the integer
-  const floats<N> in_range = smaller<N>(89.0f, larger<N>(-104.0f, x));  // NaN stays
-  const floats<N> shifted = in_range * 1.44269504f + round, n = shifted - round;
-  const floats<N> r = in_range - n * 0.693359375f - n * -2.12194440e-4f;
+  const floats<N> shifted = x * 1.44269504f + round, n = shifted - round;
+  const floats<N> r = x - n * 0.693359375f - n * -2.12194440e-4f;
   floats<N> y = 1.9875691500e-4f;
   y = y * r + 1.3981999507e-3f;
   y = y * r + 8.3334519073e-3f;
   y = y * r + 4.1665795894e-2f;
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
-  y = y * r * r + r + 1.0f;
-  const ints<N> power = bits_of(shifted) - bits_of(round);
+  power = bits_of(shifted) - bits_of(round);
+  return y * r * r + r + 1.0f;
+}
+/// 2^n in two factors, for results that are subnormal or infinite.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> exp(const floats<N>& x) {
+  ints<N> power;
+  const floats<N> in_range = smaller<N>(89.0f, larger<N>(-104.0f, x));  // NaN stays
+  const floats<N> y = exp_of_rest(in_range, power);
   const ints<N> half = power >> 1;
   return y * power_of_two(half) * power_of_two(power - half);
+}
+/// REQUIRES: x <= 0, or NaN. 0 where the result would be subnormal: there the factor 2^-127 is 0.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> exp_up_to_1(const floats<N>& x) {
+  ints<N> power;
+  const floats<N> in_range = larger<N>(-88.03f, x);
+  const floats<N> y = exp_of_rest(in_range, power);
+  return y * power_of_two(power);
 }
 
 /// Cephes' logf.
