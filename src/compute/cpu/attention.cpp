@@ -101,7 +101,7 @@ struct attention_softmax {
       const floats<N> less = now;
       map_row<N>(
           row, row, count, [&](const auto& x) __attribute__((always_inline)) {
-            return vectored::exp(x - less);
+            return vectored::exp_up_to_1(x - less);
           });
       weights[r] = weights[r] * factor + fold<N>(row, count, adding{});
       largest[r] = now;

@@ -34,12 +34,15 @@ void cast_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) 
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(block_elements, end - at));
     const float* x =
         load_block(call.set, how.from, call.buffer<const std::byte>(0), how.where, at, count, in);
+    std::byte* to = call.buffer<std::byte>(1) + static_cast<std::size_t>(at) * bytes_of(how.to);
     if (is_scaled) {
-      run_for(call.set, scaling{x, scaled.at, how.scale, how.offset});
-      x = scaled.at;
+      const bool is_in_place = how.to == number::f32 && count == block_elements;
+      float* made = is_in_place ? reinterpret_cast<float*>(to) : scaled.at;
+      run_for(call.set, scaling{x, made, how.scale, how.offset});
+      if (is_in_place) continue;
+      x = made;
     }
-    store_block(call.set, how.to, x, count,
-                call.buffer<std::byte>(1) + static_cast<std::size_t>(at) * bytes_of(how.to));
+    store_block(call.set, how.to, x, count, to);
   }
 }
 

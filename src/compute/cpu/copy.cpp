@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "beamlet/compute/ops.hpp"
 #include "compute/cpu/vectors.hpp"
@@ -39,57 +40,64 @@ struct turned_part {
   std::ptrdiff_t from_stride, to_stride;
   std::int64_t columns, rows;  // of the target
 
+  bool streams = false;  // past the caches
+
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
     const auto width = static_cast<std::ptrdiff_t>(columns);
     const auto height = static_cast<std::ptrdiff_t>(rows);
-    const std::ptrdiff_t turned_rows = sizeof(T) == 4 ? height / N * N : 0;
-    const std::ptrdiff_t turned_columns = sizeof(T) == 4 ? width / N * N : 0;
-    for (std::ptrdiff_t c = 0; c < turned_columns; c += N) {
-      // The source's next rows lie in other pages, where no processor looks ahead by itself.
-      for (std::ptrdiff_t k = c + N; k < std::min<std::ptrdiff_t>(c + N + N, width); ++k)
-        for (std::ptrdiff_t r = 0; r < height; r += 16)
-          __builtin_prefetch(from + k * from_stride + r);
-      for (std::ptrdiff_t r = 0; r < turned_rows; r += N)
-        turn_vectors<N>(from + c * from_stride + r, to + r * to_stride + c);
+    std::ptrdiff_t turned_rows = 0, turned_columns = 0;
+    if constexpr (sizeof(T) == 4) {
+      turned_rows = height / N * N, turned_columns = width / N * N;
+      for (std::ptrdiff_t c = 0; c < turned_columns; c += N)
+        for (std::ptrdiff_t r = 0; r < turned_rows; r += N) {
+          const T* in = from + c * from_stride + r;
+          // So many rows are too many for the processor to look ahead in by itself.
+          for (int i = 0; r % line == 0 && i < N; ++i)
+            __builtin_prefetch(in + i * from_stride + line);
+          turn_vectors<N>(in, to + r * to_stride + c);
+        }
     }
     for (std::ptrdiff_t r = 0; r < height; ++r)
       for (std::ptrdiff_t c = r < turned_rows ? turned_columns : 0; c < width; ++c)
         to[r * to_stride + c] = from[c * from_stride + r];
   }
 
-  // N vectors of N: exchanged between neighbours, then between pairs, then between fours.
+  static constexpr std::ptrdiff_t line = 16;
+
+  // N vectors of N: exchanged between neighbours, then between pairs, and so on.
   template <int N>
   BEAMLET_IN_LOOPS void turn_vectors(const T* in, T* out) const {
-    using raw = typename ints<N>::raw;
-    raw row[N], half[N];
-    for (int i = 0; i < N; ++i) std::memcpy(&row[i], in + i * from_stride, sizeof(raw));
-    if constexpr (N == 8) {
-      for (int i = 0; i < 8; i += 2) {
-        half[i] = __builtin_shufflevector(row[i], row[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-        half[i + 1] = __builtin_shufflevector(row[i], row[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
-      }
-      for (int i = 0; i < 8; i += 4)
-        for (int k = i; k < i + 2; ++k) {
-          row[k] = __builtin_shufflevector(half[k], half[k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-          row[k + 2] = __builtin_shufflevector(half[k], half[k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    ints<N> row[N], half[N];
+    constexpr auto all = std::make_integer_sequence<int, N>();
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) std::memcpy(&row[i], in + i * from_stride, sizeof(row[i]));
+    exchange<1>(row, half, all);
+    exchange<2>(half, row, all);
+    if constexpr (N >= 8) exchange<4>(row, half, all);
+    if constexpr (N == 16) exchange<8>(half, row, all);
+    const ints<N>* made = N == 8 ? half : row;
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) {
+      if constexpr (N == 16)
+        if (streams) {
+          store_past_caches(made[i], out + i * to_stride);
+          continue;
         }
-      for (int k = 0; k < 4; ++k) {
-        half[k] = __builtin_shufflevector(row[k], row[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        half[k + 4] = __builtin_shufflevector(row[k], row[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-      }
-    } else {
-      for (int i = 0; i < 4; i += 2) {
-        half[i] = __builtin_shufflevector(row[i], row[i + 1], 0, 4, 2, 6);
-        half[i + 1] = __builtin_shufflevector(row[i], row[i + 1], 1, 5, 3, 7);
-      }
-      for (int k = 0; k < 2; ++k) {
-        row[k] = __builtin_shufflevector(half[k], half[k + 2], 0, 1, 4, 5);
-        row[k + 2] = __builtin_shufflevector(half[k], half[k + 2], 2, 3, 6, 7);
-      }
-      for (int k = 0; k < 4; ++k) half[k] = row[k];
+      std::memcpy(out + i * to_stride, &made[i], sizeof(made[i]));
     }
-    for (int i = 0; i < N; ++i) std::memcpy(out + i * to_stride, &half[i], sizeof(raw));
+  }
+  template <int Width, int N, int... I>
+  BEAMLET_IN_LOOPS static void exchange(const ints<N> (&from)[N], ints<N> (&to)[N],
+                                        std::integer_sequence<int, I...> all) {
+    ((to[I] = exchanged<Width, (I & Width) != 0>(from[I & ~Width], from[I | Width], all)), ...);
+  }
+  // Of both the even or the odd parts of so many elements.
+  template <int Width, bool Odd, int N, int... I>
+  BEAMLET_IN_LOOPS static ints<N> exchanged(const ints<N>& a, const ints<N>& b,
+                                            std::integer_sequence<int, I...>) {
+    return typename ints<N>::raw(__builtin_shufflevector(
+        a.v, b.v, (I + (Odd ? Width : 0) + ((I & Width) == 0 ? 0 : N - Width))...));
   }
 };
 
@@ -98,15 +106,14 @@ void move_groups(const cpu_call& call, std::uint64_t first, std::uint64_t last) 
   const auto& how = call.parameters_as<cpu_move>();
   const T* const from = call.buffer<const T>(0);
   T* const to = call.buffer<T>(1);
+  const bool streams = how.streams(to);
   for (std::uint64_t g = first; g < last; ++g) {
     std::uint64_t rest = g;
     std::array<std::int64_t, 2> begin{}, count{1, 1};
     const T* in = from;
     T* out = to;
     for (std::size_t d = 0; d < how.rank; ++d) {
-      std::int64_t piece = 1;
-      if (how.is_turned != 0 && d < 2) piece = cpu_move::turned_piece;
-      else if (d == 0) piece = cpu_move::row_piece;
+      const std::int64_t piece = how.piece(d);
       const std::uint64_t pieces = pieces_of(how.size[d], piece);
       const std::int64_t index = static_cast<std::int64_t>(rest % pieces) * piece;
       rest /= pieces;
@@ -117,11 +124,15 @@ void move_groups(const cpu_call& call, std::uint64_t first, std::uint64_t last) 
     const auto from_stride = static_cast<std::ptrdiff_t>(how.from[0]);
     if (how.is_turned != 0) {
       const auto to_stride = static_cast<std::ptrdiff_t>(how.to[1]);
-      run_for(call.set, turned_part<T>{in, out, from_stride, to_stride, count[0], count[1]});
+      const turned_part<T> part{in, out, from_stride, to_stride, count[0], count[1], streams};
+      if constexpr (sizeof(T) != 4) part.template run<4>();
+      else if (count[0] % 16 == 0 && count[1] % 16 == 0) run_for_widest(call.set, part);
+      else run_for(call.set, part);
     } else {
       move_row(in, from_stride, out, static_cast<std::ptrdiff_t>(how.to[0]), count[0]);
     }
   }
+  if (streams) finish_past_caches();
 }
 
 // The index in the source of `index` in the target; -1: there is none.
@@ -170,13 +181,28 @@ void pad_rows(const cpu_call& call, std::uint64_t first, std::uint64_t last) {
 
 }  // namespace
 
+std::int64_t cpu_move::piece(std::size_t d) const noexcept {
+  // Of the target whole lines of the caches, and as many rows as can be written side by side.
+  if (is_turned != 0 && d < 2) return bytes == 4 ? (d == 0 ? 16 : 512) : 64;
+  return d == 0 ? row_piece : 1;
+}
+
 std::uint64_t cpu_move::group_count() const noexcept {
   std::uint64_t groups = 1;
-  for (std::size_t d = 0; d < rank; ++d) {
-    if (is_turned != 0 && d < 2) groups *= pieces_of(size[d], turned_piece);
-    else groups *= pieces_of(size[d], d == 0 ? row_piece : 1);
-  }
+  for (std::size_t d = 0; d < rank; ++d) groups *= pieces_of(size[d], piece(d));
   return groups;
+}
+
+bool cpu_move::streams(const void* target) const noexcept {
+  if (is_turned == 0 || bytes != 4) return false;
+  std::uint64_t all = bytes;
+  auto places = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(target) / 4);
+  bool is_aligned = reinterpret_cast<std::uintptr_t>(target) % 4 == 0;
+  for (std::size_t d = 0; d < rank; ++d) {
+    all *= static_cast<std::uint64_t>(size[d]);
+    if (d > 0) places |= static_cast<std::uint64_t>(to[d]);
+  }
+  return all >= past_caches_bytes && is_aligned && places % 16 == 0;
 }
 
 void move_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) {

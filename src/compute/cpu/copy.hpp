@@ -17,12 +17,16 @@ namespace compute {
 struct cpu_move {
   static constexpr std::size_t rank_max = dimensions::count_max;
   /// Where each dimension's next element is, in elements; the target's fastest comes first. If
-  /// `is_turned`, the second is the source's fastest, and both are walked in square tiles.
+  /// `is_turned`, the second is the source's fastest, and both are walked in tiles.
   std::array<std::int64_t, rank_max> size{}, from{}, to{};
   std::uint32_t rank = 0, bytes = 0, is_turned = 0;
 
-  static constexpr std::int64_t row_piece = 16384, turned_piece = 64;
+  static constexpr std::int64_t row_piece = 16384;
+  /// So many elements of a dimension are one group's.
+  std::int64_t piece(std::size_t dimension) const noexcept;
   std::uint64_t group_count() const noexcept;
+  /// Turned, too large for the caches, and every line of `target` is written as a whole.
+  bool streams(const void* target) const noexcept;
 };
 
 /// Bindings: source and target, each from its first element on.

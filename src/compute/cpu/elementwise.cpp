@@ -100,11 +100,11 @@ BEAMLET_IN_LOOPS void chain_step(const ops::step& step, float* out, const float*
 struct chain_run {
   const cpu_elementwise* how;
   const float* x[ops::elementwise::inputs_max];
+  float_block* between;  // two
   float* out;
 
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
-    float_block between[2];
     const float* value = x[0];
     const std::uint32_t steps = how->steps;
     for (std::uint32_t s = 0; s < steps; ++s) {
@@ -121,21 +121,21 @@ struct chain_run {
 void elementwise_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) {
   const auto& how = call.parameters_as<cpu_elementwise>();
   const number type = how.is_f16 != 0 ? number::f16 : number::f32;
-  float_block in[ops::elementwise::inputs_max], made;
+  float_block in[ops::elementwise::inputs_max], between[2], made;
   std::array<strided, ops::elementwise::inputs_max> where;
   for (std::uint32_t i = 0; i < how.inputs; ++i) where[i] = {how.rank, how.size, how.stride[i]};
   auto* const out = call.buffer<std::byte>(how.inputs);
   const std::uint64_t end = std::min(how.count, last * cpu_elementwise::group_elements);
   for (std::uint64_t at = first * cpu_elementwise::group_elements; at < end; at += block_elements) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(block_elements, end - at));
-    chain_run run{&how, {}, made.at};
+    chain_run run{&how, {}, between, made.at};
     for (std::uint32_t i = 0; i < how.inputs; ++i)
       run.x[i] =
           load_block(call.set, type, call.buffer<const std::byte>(i), where[i], at, count, in[i]);
     std::byte* to = out + static_cast<std::size_t>(at) * bytes_of(type);
     const bool in_place = type == number::f32 && count == block_elements;
     if (in_place) run.out = reinterpret_cast<float*>(to);
-    run_for(call.set, run);
+    run_for_widest(call.set, run);
     if (!in_place) store_block(call.set, type, made.at, count, to);
   }
 }

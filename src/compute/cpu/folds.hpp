@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 #include "compute/cpu/functions.hpp"
@@ -72,14 +73,10 @@ BEAMLET_IN_LOOPS float fold(const float* x, std::size_t count, With with, const 
     sum[1] = with.of(sum[1], floats<N>::load(all));
   }
   sum[0] = with.of(with.of(sum[0], sum[1]), with.of(sum[2], sum[3]));
-  floats<4> made;
-  if constexpr (N == 8) {
-    float all[8];
-    sum[0].store(all);
-    made = with.of(floats<4>::load(all), floats<4>::load(all + 4));
-  } else {
-    made = sum[0];
-  }
+  float all[N];
+  sum[0].store(all);
+  floats<4> made = floats<4>::load(all);
+  for (int i = 4; i < N; i += 4) made = with.of(made, floats<4>::load(all + i));
   floats<4> turned = floats<4>::raw{made[2], made[3], made[0], made[1]};
   made = with.of(made, turned);
   turned = floats<4>::raw{made[1], made[0], made[3], made[2]};
@@ -92,6 +89,29 @@ BEAMLET_IN_LOOPS void map_row(float* out, const float* x, std::size_t count, con
   std::size_t i = 0;
   for (; i + N <= count; i += N) map(floats<N>::load(x + i)).store(out + i);
   if (i < count) map(floats<N>::load(x + i, count - i, 0)).store(out + i, count - i);
+}
+/// As map_row, and their sum. What is so far from x is fetched, if it is memory, and meanwhile(i)
+/// is called before numbers i to i + N, all but the last few.
+template <int N, class Map, class Meanwhile>
+BEAMLET_IN_LOOPS float map_and_add(float* out, const float* x, std::size_t count, std::size_t ahead,
+                                   const Map& map, const Meanwhile& meanwhile) {
+  constexpr std::size_t width = N;
+  const std::size_t whole = count / width * width;
+  floats<N> sum = 0.0f;
+  for (std::size_t i = 0; i < whole; i += width) {
+    if (i % 16 == 0) __builtin_prefetch(x + i + ahead);
+    meanwhile(i);
+    const floats<N> made = map(floats<N>::load(x + i));
+    made.store(out + i);
+    sum = sum + made;
+  }
+  if (whole < count)
+    map(floats<N>::load(x + whole, count - whole, 0)).store(out + whole, count - whole);
+  float all[N], rest = 0;
+  sum.store(all);
+  for (int k = 0; k < N; ++k) rest += all[k];
+  for (std::size_t i = whole; i < count; ++i) rest += out[i];
+  return rest;
 }
 
 }  // namespace compute

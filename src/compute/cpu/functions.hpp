@@ -49,31 +49,44 @@ BEAMLET_IN_LOOPS floats<N> square_root(const floats<N>& x) {
   const ints<N> is_subnormal = x < 1.17549435e-38f;
   const floats<N> v = select(is_subnormal, x * 16777216.0f, x), half = v * 0.5f;
   floats<N> y = floats_of_bits(ints<N>(0x5f375a86) - (bits_of(v) >> 1));
-  for (int i = 0; i < 3; ++i) y = y * (1.5f - half * y * y);
+  for (int i = 0; i < 2; ++i) y = y * (1.5f - half * y * y);
   const floats<N> root = v * y, scaled = root - (root * root - v) * y * 0.5f;
   const floats<N> better = select(is_subnormal, scaled * (1.0f / 4096), scaled);
   const floats<N> at_ends = select<float, N>(x < 0.0f, not_a_number, x);
   return select<float, N>((x > 0.0f) & (x < infinity), better, at_ends);
 }
 
-/// Cephes' expf: x = n log 2 + r, a polynomial of r, and 2^n in two factors, for results that are
-/// subnormal or infinite.
+/// Cephes' expf: x = n log 2 + r, and a polynomial of r. `power` becomes n.
 template <int N>
-BEAMLET_IN_LOOPS floats<N> exp(const floats<N>& x) {
+BEAMLET_IN_LOOPS floats<N> exp_of_rest(const floats<N>& x, ints<N>& power) {
   const floats<N> round = 12582912.0f;  // 1.5 * 2^23: the sum's lower bits are the integer
-  const floats<N> in_range = smaller<N>(89.0f, larger<N>(-104.0f, x));  // NaN stays
-  const floats<N> shifted = in_range * 1.44269504f + round, n = shifted - round;
-  const floats<N> r = in_range - n * 0.693359375f - n * -2.12194440e-4f;
+  const floats<N> shifted = x * 1.44269504f + round, n = shifted - round;
+  const floats<N> r = x - n * 0.693359375f - n * -2.12194440e-4f;
   floats<N> y = 1.9875691500e-4f;
   y = y * r + 1.3981999507e-3f;
   y = y * r + 8.3334519073e-3f;
   y = y * r + 4.1665795894e-2f;
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
-  y = y * r * r + r + 1.0f;
-  const ints<N> power = bits_of(shifted) - bits_of(round);
+  power = bits_of(shifted) - bits_of(round);
+  return y * r * r + r + 1.0f;
+}
+/// 2^n in two factors, for results that are subnormal or infinite.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> exp(const floats<N>& x) {
+  ints<N> power;
+  const floats<N> in_range = smaller<N>(89.0f, larger<N>(-104.0f, x));  // NaN stays
+  const floats<N> y = exp_of_rest(in_range, power);
   const ints<N> half = power >> 1;
   return y * power_of_two(half) * power_of_two(power - half);
+}
+/// REQUIRES: x <= 0, or NaN. 0 where the result would be subnormal: there the factor 2^-127 is 0.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> exp_up_to_1(const floats<N>& x) {
+  ints<N> power;
+  const floats<N> in_range = larger<N>(-88.03f, x);
+  const floats<N> y = exp_of_rest(in_range, power);
+  return y * power_of_two(power);
 }
 
 /// Cephes' logf.
@@ -104,33 +117,41 @@ BEAMLET_IN_LOOPS floats<N> log(const floats<N>& x) {
   return select<float, N>((x > 0.0f) | is_nan(x), positive, at_ends);
 }
 
-/// Near zero a polynomial, as the other form has no digits left there.
+/// x P(x^2) / Q(x^2), both fitted for the least relative error: one division, and no exp. Where x
+/// is cut off the quotient is larger than 1, so that what follows is exactly 1.
 template <int N>
 BEAMLET_IN_LOOPS floats<N> tanh(const floats<N>& x) {
-  const floats<N> size = absolute(x);
-  const floats<N> far = 1.0f - floats<N>(2.0f) / (exp(smaller<N>(20.0f, size) * 2.0f) + 1.0f);
-  const floats<N> s = x * x;
-  floats<N> near = -8.8632355e-3f;  // -1382 / 155925 and so on: the Taylor series up to x^11
-  near = near * s + 2.1869488e-2f;
-  near = near * s - 5.3968254e-2f;
-  near = near * s + 1.3333333e-1f;
-  near = near * s - 3.3333333e-1f;
-  near = size + size * s * near;
-  return with_sign(select(size < 0.3f, near, far), x);
+  const floats<N> size = smaller<N>(9.8f, absolute(x)), s = size * size;
+  floats<N> p = 1.331981209e-8f;
+  p = p * s + 2.058411569e-5f;
+  p = p * s + 3.494078149e-3f;
+  p = p * s + 1.337975669e-1f;
+  p = p * s + 1.0f;
+  floats<N> q = 7.762351027e-7f;
+  q = q * s + 3.283160411e-4f;
+  q = q * s + 2.587124507e-2f;
+  q = q * s + 4.671307213e-1f;
+  q = q * s + 1.0f;
+  return with_sign(smaller<N>(1.0f, size * p / q), x);
 }
 
-/// Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: within 1.5e-7, absolute.
+/// As tanh.
 template <int N>
 BEAMLET_IN_LOOPS floats<N> erf(const floats<N>& x) {
-  const floats<N> size = absolute(x);
-  const floats<N> t = floats<N>(1.0f) / (size * 0.3275911f + 1.0f);
-  floats<N> y = 1.061405429f;
-  y = y * t - 1.453152027f;
-  y = y * t + 1.421413741f;
-  y = y * t - 0.284496736f;
-  y = y * t + 0.254829592f;
-  // Not below 0: rounding could make a small x's result negative.
-  return with_sign(larger<N>(0.0f, 1.0f - y * t * exp(-size * size)), x);
+  const floats<N> size = smaller<N>(4.1f, absolute(x)), s = size * size;
+  floats<N> p = 2.116924031e-6f;
+  p = p * s + 2.858043207e-4f;
+  p = p * s + 3.660824288e-3f;
+  p = p * s + 5.244162873e-2f;
+  p = p * s + 1.875376475e-1f;
+  p = p * s + 1.128379152f;
+  floats<N> q = 3.882737846e-5f;
+  q = q * s + 1.14308744e-3f;
+  q = q * s + 1.475864921e-2f;
+  q = q * s + 1.129887555e-1f;
+  q = q * s + 4.995338091e-1f;
+  q = q * s + 1.0f;
+  return with_sign(smaller<N>(1.0f, size * p / q), x);
 }
 
 /// Halves to the even number, and numbers too large to have a fraction as they are.

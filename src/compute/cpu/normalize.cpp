@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <limits>
 
 #include "compute/cpu/folds.hpp"
 
@@ -18,7 +18,7 @@ template <int N>
 struct less_then_exp {
   floats<N> less;
   BEAMLET_IN_LOOPS floats<N> operator()(const floats<N>& x) const {
-    return vectored::exp(x - less);
+    return vectored::exp_up_to_1(x - less);
   }
 };
 template <int N>
@@ -76,7 +76,13 @@ struct softmax_rows {
   BEAMLET_IN_LOOPS void run() const {
     const auto& how = call.parameters_as<cpu_softmax>();
     const std::size_t bytes = bytes_of(how.type);
-    float_block in, made;
+    // Where there is room for them, each number's exponential is made once.
+    const bool keeps = how.type == number::f32 && how.is_logarithm == 0;
+    const bool is_short = keeps && how.columns <= block_elements;
+    // A short row is written past the caches while the next one's exponentials are made.
+    const bool is_written_later = N == 16 && is_short && how.streams(call.buffer<float>(1));
+    floats<N> factor_before = 0.0f;
+    float_block in, made[2];
     for (std::uint64_t r = first; r < last; ++r) {
       const row_of_numbers row(call.set, how.type, call.buffer<const std::byte>(0),
                                cursor(how.kept, r).at(), how.along, how.columns);
@@ -84,115 +90,211 @@ struct softmax_rows {
           call.buffer<std::byte>(1) + static_cast<std::size_t>(r * how.columns) * bytes;
       const floats<N> largest = static_cast<float>(row.folded<N>(taking_larger{}, as_it_is{}, in));
       const less_then_exp<N> of{largest};
-      // Where the output has room for them, each number's exponential is made once.
-      const bool keeps = how.type == number::f32 && how.is_logarithm == 0;
+      float* const mine = made[r % 2].at;
+      const bool has_before = is_written_later && r > first;
+      const float* const other = made[(r + 1) % 2].at;
+      const auto meanwhile = [&](std::size_t i) __attribute__((always_inline)) {
+        if (has_before) write_before<N>(how, out, other, factor_before, i);
+      };
       double sum = 0;
       row.for_blocks([&](std::uint64_t at, std::size_t count) __attribute__((always_inline)) {
-        float* to = keeps ? reinterpret_cast<float*>(out) + static_cast<std::size_t>(at) : made.at;
-        map_row<N>(to, row.block(at, count, in), count, of);
-        sum += fold<N>(to, count, adding{});
+        float* to = keeps && !is_short
+                        ? reinterpret_cast<float*>(out) + static_cast<std::size_t>(at)
+                        : mine;
+        sum += map_and_add<N>(to, row.block(at, count, in), count,
+                              static_cast<std::size_t>(how.columns), of, meanwhile);
       });
       const floats<N> factor = static_cast<float>(1 / sum);
       const floats<N> less = static_cast<float>(std::log(sum));
+      factor_before = factor;
+      if (is_written_later && r + 1 < last) continue;
       row.for_blocks([&](std::uint64_t at, std::size_t count) __attribute__((always_inline)) {
         std::byte* to = out + static_cast<std::size_t>(at) * bytes;
         if (keeps) {
           auto* kept = reinterpret_cast<float*>(to);
           map_row<N>(
-              kept, kept,
+              kept, is_short ? mine : kept,
               count, [&](const auto& x) __attribute__((always_inline)) { return x * factor; });
           return;
         }
         const float* x = row.block(at, count, in);
         if (how.is_logarithm != 0)
           map_row<N>(
-              made.at, x, count, [&](const auto& v) __attribute__((always_inline)) {
+              mine, x, count, [&](const auto& v) __attribute__((always_inline)) {
                 return v - largest - less;
               });
         else
           map_row<N>(
-              made.at, x,
+              mine, x,
               count, [&](const auto& v) __attribute__((always_inline)) { return of(v) * factor; });
-        store_block(call.set, how.type, made.at, count, to);
+        store_block(call.set, how.type, mine, count, to);
       });
+    }
+    if (is_written_later) finish_past_caches();
+  }
+
+  // Elements i to i + N of the row before that at `out`.
+  template <int N>
+  BEAMLET_IN_LOOPS static void write_before(const cpu_softmax& how, std::byte* out,
+                                            const float* made, const floats<N>& factor,
+                                            std::size_t i) {
+    if constexpr (N == 16)
+      store_past_caches(bits_of(floats<N>::load(made + i) * factor),
+                        reinterpret_cast<float*>(out) - static_cast<std::size_t>(how.columns) + i);
+  }
+};
+
+// Rows that lie across: some of them go together, a chunk of elements of each after the other. The
+// exponentials of a chunk are of what is less than the largest until then, and are multiplied by
+// what the later ones make of them when all are known (Milakov and Gimelshein, "Online normalizer
+// calculation for softmax", 2018).
+struct softmax_block {
+  const cpu_call& call;
+  const cpu_softmax& how;
+  std::uint64_t outer, inner;
+  std::size_t count, padded;
+  float* kept;     // a row of `padded` for each element; those of one chunk if !how.keeps()
+  float* largest;  // until and with each chunk
+  const std::byte* from;
+  std::ptrdiff_t step;
+  bool is_in_place;
+  float_block in{}, most{}, sum{};
+
+  static constexpr float lowest = std::numeric_limits<float>::lowest();
+  static constexpr std::uint64_t chunk = cpu_softmax::chunk_elements;
+
+  softmax_block(const cpu_call& of, const cpu_softmax& what, std::uint64_t block, float* scratch)
+      : call(of),
+        how(what),
+        outer(block / how.blocks_of_outer()),
+        inner(block % how.blocks_of_outer() * how.column_block()),
+        count(static_cast<std::size_t>(std::min(how.column_block(), how.inner - inner))),
+        padded(static_cast<std::size_t>(cpu_softmax::padded(count))),
+        kept(scratch),
+        largest(scratch + padded * static_cast<std::size_t>(how.kept_elements())) {
+    const cursor place(how.kept, outer * how.inner + inner);
+    const auto bytes = static_cast<std::ptrdiff_t>(bytes_of(how.type));
+    is_in_place =
+        how.type == number::f32 && count == padded && place.stride() == 1 && place.run() >= count;
+    from = call.buffer<const std::byte>(0);
+    if (is_in_place) from += static_cast<std::ptrdiff_t>(place.at()) * bytes;
+    step = static_cast<std::ptrdiff_t>(how.along.rank == 0 ? 0 : how.along.stride[0]) * bytes;
+  }
+
+  const float* elements(std::uint64_t c) {
+    const std::byte* row = from + static_cast<std::ptrdiff_t>(c) * step;
+    if (!is_in_place)
+      return load_block(call.set, how.type, row, how.kept, outer * how.inner + inner, count, in);
+    return reinterpret_cast<const float*>(row);
+  }
+  float* row_of(std::uint64_t c) const {
+    return kept + static_cast<std::size_t>(how.keeps() ? c : c % chunk) * padded;
+  }
+  float* largest_of(std::uint64_t c) const {
+    return largest + static_cast<std::size_t>(how.keeps() ? c / chunk : 0) * padded;
+  }
+
+  template <int N>
+  BEAMLET_IN_LOOPS void run() {
+    std::fill_n(most.at, padded, lowest);  // not -infinity, which is no number less itself
+    std::fill_n(sum.at, padded, 0.0f);
+    for (std::uint64_t c = 0; c < how.columns; c += chunk)
+      take_chunk<N>(c, std::min(c + chunk, how.columns));
+    for (std::size_t i = 0; i < padded; i += N) {
+      const floats<N> all = floats<N>::load(sum.at + i);
+      (how.is_logarithm != 0 ? vectored::log(all) : 1.0f / all).store(sum.at + i);
+    }
+    write_rows<N>();
+  }
+
+  template <int N>
+  BEAMLET_IN_LOOPS void take_chunk(std::uint64_t begin, std::uint64_t end) {
+    float *const now = largest_of(begin), *const rows = row_of(begin);
+    std::copy_n(most.at, padded, now);
+    for (std::uint64_t c = begin; c < end; ++c) {
+      const float* x = elements(c);
+      float* row = row_of(c);
+      for (std::size_t i = 0; i < padded; i += N) {
+        const floats<N> v = floats<N>::load(x + i);
+        v.store(row + i);
+        taking_larger::of(floats<N>::load(now + i), v).store(now + i);
+      }
+    }
+    const std::size_t last = static_cast<std::size_t>(end - begin) * padded;
+    const bool keeps = how.is_logarithm == 0;
+    const float* const later = reinterpret_cast<const float*>(
+        from + static_cast<std::ptrdiff_t>(end < how.columns ? end : begin) * step);
+    const std::ptrdiff_t next = is_in_place ? step / static_cast<std::ptrdiff_t>(sizeof(float)) : 0;
+    for (std::size_t i = 0; i < padded; i += N) {
+      const floats<N> m = floats<N>::load(now + i);
+      floats<N> all =
+          floats<N>::load(sum.at + i) * vectored::exp_up_to_1(floats<N>::load(most.at + i) - m);
+      const float* ahead = later + i;
+      for (std::size_t at = i; at < last; at += padded, ahead += next) {
+        // Of the next chunk: its rows lie in other pages, where no processor looks by itself.
+        __builtin_prefetch(ahead);
+        const floats<N> e = vectored::exp_up_to_1(floats<N>::load(rows + at) - m);
+        if (keeps) e.store(rows + at);
+        all = all + e;
+      }
+      all.store(sum.at + i);
+      m.store(most.at + i);
+    }
+  }
+
+  template <int N>
+  BEAMLET_IN_LOOPS void write_rows() {
+    const std::size_t bytes = bytes_of(how.type),
+                      next = static_cast<std::size_t>(how.inner) * bytes;
+    std::byte* out = call.buffer<std::byte>(1) +
+                     static_cast<std::size_t>(outer * how.columns * how.inner + inner) * bytes;
+    const bool is_direct = how.type == number::f32 && count == padded;
+    const bool streams = is_direct && how.streams(out);
+    float_block factor, made;
+    for (std::uint64_t c = 0; c < how.columns; ++c, out += next) {
+      const float *x = how.keeps() ? row_of(c) : elements(c), *then = largest_of(c);
+      float* to = is_direct ? reinterpret_cast<float*>(out) : made.at;
+      if (how.is_logarithm != 0) {
+        for (std::size_t i = 0; i < padded; i += N)
+          (floats<N>::load(x + i) - floats<N>::load(most.at + i) - floats<N>::load(sum.at + i))
+              .store(to + i);
+      } else if (how.keeps()) {
+        for (std::size_t i = 0; c % chunk == 0 && i < padded; i += N)
+          (vectored::exp_up_to_1(floats<N>::load(then + i) - floats<N>::load(most.at + i)) *
+           floats<N>::load(sum.at + i))
+              .store(factor.at + i);
+        for (std::size_t i = 0; i < padded; i += N) {
+          const floats<N> made = floats<N>::load(x + i) * floats<N>::load(factor.at + i);
+          if constexpr (N == 16)
+            if (streams) {
+              store_past_caches(bits_of(made), to + i);
+              continue;
+            }
+          made.store(to + i);
+        }
+      } else {
+        for (std::size_t i = 0; i < padded; i += N)
+          (vectored::exp_up_to_1(floats<N>::load(x + i) - floats<N>::load(most.at + i)) *
+           floats<N>::load(sum.at + i))
+              .store(to + i);
+      }
+      if (!is_direct) store_block(call.set, how.type, made.at, count, out);
     }
   }
 };
 
-// Rows that lie across: a block of them goes together, one element of each after the other.
 struct softmax_columns {
   const cpu_call& call;
-  std::uint64_t first, last;
+  std::uint64_t group;
 
   template <int N>
   BEAMLET_IN_LOOPS void run() const {
     const auto& how = call.parameters_as<cpu_softmax>();
-    const std::uint64_t block = how.column_block(), blocks = (how.inner + block - 1) / block;
-    for (std::uint64_t g = first; g < last; ++g) {
-      const std::uint64_t outer = g / blocks, inner = g % blocks * block;
-      const auto count = static_cast<std::size_t>(std::min(block, how.inner - inner));
-      run_block<N>(how, outer, inner, count);
-    }
-  }
-
-  template <int N>
-  BEAMLET_IN_LOOPS void run_block(const cpu_softmax& how, std::uint64_t outer, std::uint64_t inner,
-                                  std::size_t count) const {
-    float_block in, most, sum, made;
-    const std::size_t padded = (count + N - 1) / N * N, bytes = bytes_of(how.type);
-    const std::ptrdiff_t step =
-        static_cast<std::ptrdiff_t>(how.along.rank == 0 ? 0 : how.along.stride[0]) *
-        static_cast<std::ptrdiff_t>(bytes);
-    const auto elements = [&](std::uint64_t c) {
-      return load_block(call.set, how.type,
-                        call.buffer<const std::byte>(0) + static_cast<std::ptrdiff_t>(c) * step,
-                        how.kept, outer * how.inner + inner, count, in);
-    };
-    std::fill_n(most.at, padded, taking_larger::nothing);
-    for (std::uint64_t c = 0; c < how.columns; ++c) {
-      const float* x = elements(c);
-      for (std::size_t i = 0; i < padded; i += N)
-        taking_larger::of(floats<N>::load(most.at + i), floats<N>::load(x + i)).store(most.at + i);
-    }
-    const bool is_logarithm = how.is_logarithm != 0;
-    // Where the output has room for them, each number's exponential is made once.
-    const bool keeps = how.type == number::f32 && !is_logarithm;
-    std::byte* const out =
-        call.buffer<std::byte>(1) +
-        static_cast<std::size_t>(outer * how.columns * how.inner + inner) * bytes;
-    const std::size_t next = static_cast<std::size_t>(how.inner) * bytes;
-    std::fill_n(sum.at, padded, 0.0f);
-    for (std::uint64_t c = 0; c < how.columns; ++c) {
-      const float* x = elements(c);
-      for (std::size_t i = 0; i < padded; i += N) {
-        const floats<N> e = vectored::exp(floats<N>::load(x + i) - floats<N>::load(most.at + i));
-        e.store(made.at + i);
-        (floats<N>::load(sum.at + i) + e).store(sum.at + i);
-      }
-      if (keeps) std::memcpy(out + static_cast<std::size_t>(c) * next, made.at, count * bytes);
-    }
-    for (std::size_t i = 0; i < padded; i += N) {
-      const floats<N> all = floats<N>::load(sum.at + i);
-      (is_logarithm ? vectored::log(all) : 1.0f / all).store(sum.at + i);
-    }
-    for (std::uint64_t c = 0; c < how.columns; ++c) {
-      std::byte* const to = out + static_cast<std::size_t>(c) * next;
-      if (keeps) {
-        auto* row = reinterpret_cast<float*>(to);
-        std::size_t i = 0;
-        for (; i + N <= count; i += N)
-          (floats<N>::load(row + i) * floats<N>::load(sum.at + i)).store(row + i);
-        for (; i < count; ++i) row[i] *= sum.at[i];
-        continue;
-      }
-      const float* x = elements(c);
-      for (std::size_t i = 0; i < padded; i += N) {
-        const floats<N> v = floats<N>::load(x + i) - floats<N>::load(most.at + i);
-        const floats<N> s = floats<N>::load(sum.at + i);
-        (is_logarithm ? v - s : vectored::exp(v) * s).store(made.at + i);
-      }
-      store_block(call.set, how.type, made.at, count, to);
-    }
+    float* scratch =
+        call.buffer<float>(2) + static_cast<std::size_t>(group * how.scratch_elements());
+    const std::uint64_t blocks = how.block_count(), end = blocks * (group + 1) / how.groups;
+    for (std::uint64_t block = blocks * group / how.groups; block < end; ++block)
+      softmax_block(call, how, block, scratch).run<N>();
   }
 };
 
@@ -210,6 +312,8 @@ struct normalizing_rows {
                                how.columns);
     float_block in, scales, shifts, made;
     const double columns = static_cast<double>(how.columns);
+    const bool streams =
+        how.type == number::f32 && bytes * how.rows * how.columns >= past_caches_bytes;
     for (std::uint64_t r = first; r < last; ++r) {
       const row_of_numbers row(call.set, how.type, call.buffer<const std::byte>(0),
                                cursor(how.kept, r).at(), how.along, how.columns);
@@ -227,22 +331,29 @@ struct normalizing_rows {
         const float* x = row.block(at, count, in);
         const float* a = how.has_scale != 0 ? scale.block(at, count, scales) : nullptr;
         const float* b = how.has_shift != 0 ? shift.block(at, count, shifts) : nullptr;
-        scaled_row<N>(values, x, a, b, count, mean, factor);
+        const bool is_aligned = reinterpret_cast<std::uintptr_t>(values) % 64 == 0;
+        scaled_row<N>(values, x, a, b, count, mean, factor, streams && is_aligned);
         if (!in_place) store_block(call.set, how.type, values, count, to);
       });
     }
+    if (streams) finish_past_caches();
   }
 
   template <int N>
   BEAMLET_IN_LOOPS static void scaled_row(float* out, const float* x, const float* a,
                                           const float* b, std::size_t count, float mean,
-                                          float factor) {
+                                          float factor, bool streams) {
     const floats<N> less = mean, times = factor;
     std::size_t i = 0;
     for (; i + N <= count; i += N) {
       floats<N> v = (floats<N>::load(x + i) - less) * times;
       if (a != nullptr) v = v * floats<N>::load(a + i);
       if (b != nullptr) v = v + floats<N>::load(b + i);
+      if constexpr (N == 16)
+        if (streams) {
+          store_past_caches(bits_of(v), out + i);
+          continue;
+        }
       v.store(out + i);
     }
     for (; i < count; ++i) {
@@ -255,13 +366,17 @@ struct normalizing_rows {
 }  // namespace
 
 void softmax_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) {
-  if (call.parameters_as<cpu_softmax>().inner > 1)
-    return run_for(call.set, softmax_columns{call, first, last});
-  run_for(call.set, softmax_rows{call, first, last});
+  run_for_widest(call.set, softmax_rows{call, first, last});
+}
+
+void softmax_columns_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) {
+  for (std::uint64_t group = first; group < last; ++group)
+    run_for_widest(call.set, softmax_columns{call, group});
+  if (call.parameters_as<cpu_softmax>().streams(call.buffer<float>(1))) finish_past_caches();
 }
 
 void normalize_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last) {
-  run_for(call.set, normalizing_rows{call, first, last});
+  run_for_widest(call.set, normalizing_rows{call, first, last});
 }
 
 }  // namespace compute

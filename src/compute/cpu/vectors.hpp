@@ -131,6 +131,25 @@ BEAMLET_IN_LOOPS ints<N> is_number(const floats<N>& x) {
   return x == x;  // NOLINT: as all but NaN
 }
 
+/// Outputs from this size on are not read again before the caches have forgotten them.
+inline constexpr std::uint64_t past_caches_bytes = std::uint64_t{16} << 20;
+/// Writes a whole line that is not read into the caches before; finish_past_caches() comes last.
+/// REQUIRES: `to` is aligned to 64.
+BEAMLET_IN_LOOPS void store_past_caches(const ints<16>& x, void* to) {
+#if defined(__clang__)
+  __builtin_nontemporal_store(x.v, static_cast<ints<16>::raw*>(to));
+#elif BEAMLET_X86_64
+  asm volatile("vmovntdq %1, %0" : "=m"(*static_cast<ints<16>::raw*>(to)) : "v"(x.v));
+#else
+  std::memcpy(to, &x, sizeof x);
+#endif
+}
+inline void finish_past_caches() {
+#if BEAMLET_X86_64
+  __builtin_ia32_sfence();
+#endif
+}
+
 /// Runs `body.template run<N>()` with the vectors of an instruction set. What it calls has to be
 /// BEAMLET_IN_LOOPS all the way down: only that is compiled once more for the set.
 template <class Body>

@@ -70,6 +70,7 @@ result<void> plan_normalize_on_cpu(planner& to, const kernel_source& source, con
   cpu_normalize how;
   how.kept = strided::of(x.kept, 0);
   how.along = x.along();
+  how.rows = x.rows;
   how.columns = x.columns;
   how.type = number_of(x.in.type);
   how.epsilon = epsilon;

@@ -37,12 +37,38 @@ constexpr kernel_source softmax_kernel(const kernel_code& code, bool is_f16) {
 }
 constexpr kernel_source softmax_sources[] = {softmax_kernel(embedded::softmax_f32, false),
                                              softmax_kernel(embedded::softmax_f16, true)};
+constexpr kernel_source softmax_columns_source{.name = "softmax_columns",
+                                               .buffers = 3,
+                                               .parameter_bytes = sizeof(cpu_softmax),
+                                               .cpu = softmax_columns_on_cpu};
+// What a thread of several should have to do at least, and how many groups even out their speed.
+constexpr std::uint64_t softmax_group_elements = 65536, softmax_groups_per_unit = 4;
 
 std::uint64_t inner_of(const dimensions& shape, std::size_t along) {
   std::uint64_t inner = 1;
   for (std::size_t d = along + 1; d < shape.size(); ++d)
     inner *= static_cast<std::uint64_t>(shape[d]);
   return inner;
+}
+
+result<void> plan_softmax_on_cpu(cpu_softmax& how, const kernel_source& source, const rows_of_op& x,
+                                 planner& to) {
+  slot scratch;
+  if (how.inner > 1) {
+    const std::uint64_t threads = to.device().units, elements = how.rows * how.columns;
+    const std::uint64_t worth = divided_up(elements, softmax_group_elements);
+    how.groups =
+        std::min({how.block_count(), worth, threads == 1 ? 1 : threads * softmax_groups_per_unit});
+    scratch = to.scratch(how.groups * how.scratch_elements() * sizeof(float));
+  }
+  planned_launch& made = to.launch(how.inner > 1 ? softmax_columns_source : source);
+  to.bind_from_first(made, x.memory, x.in);
+  to.bind_from_first(made, to.output_slot(0), to.output(0));
+  if (how.inner > 1)
+    made.bindings[made.binding_count++] = {scratch, 0,
+                                           how.groups * how.scratch_elements() * sizeof(float)};
+  made.set_parameters(how);
+  return to.set_groups(made, how.inner > 1 ? how.groups : how.rows);
 }
 
 }  // namespace
@@ -83,11 +109,7 @@ result<void> plan_for(const ops::softmax& what, planner& to) {
     how.inner = inner;
     how.type = number_of(out.type);
     how.is_logarithm = what.logarithm;
-    planned_launch& made = to.launch(source);
-    to.bind_from_first(made, x.memory, x.in);
-    to.bind_from_first(made, to.output_slot(0), out);
-    made.set_parameters(how);
-    return to.set_groups(made, how.group_count());
+    return plan_softmax_on_cpu(how, source, x, to);
   }
   BEAMLET_TRY_VOID(x.make_fit(to, softmax_parameters::kept_max));
   planned_launch& made = to.launch(source);

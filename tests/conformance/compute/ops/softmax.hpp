@@ -61,6 +61,7 @@ inline std::vector<op_case> cases_of_softmax() {
     add({70000, 3}, {3, 1}, 1);
     add({2, 100000}, {100000, 1}, 1);
     add({1200, 1030}, {1030, 1}, 0);
+    add({2500, 32}, {32, 1}, 0);
     add({2, 3, 2, 3, 2, 3, 2, 3}, transposed_strides({2, 3, 2, 3, 2, 3, 2, 3}), 4);
     host_tensor ends(dtypes::f32, {4, 9});
     fill_between(ends, -3, 3, 4);
