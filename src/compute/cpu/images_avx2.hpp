@@ -29,23 +29,27 @@ struct image_blend {
 };
 
 /// Pixels of a row, each a sum of up to four source pixels side by side, times whole numbers. They
-/// are made in lanes of a few pixels, for each of which 16 bytes are loaded, and 16 more for the
-/// third and fourth source pixel; lanes come in pairs, and repeat `step` bytes further on.
+/// are made in lanes of up to 8 elements, for each of which 16 bytes are loaded, and 16 more for
+/// the third and fourth source pixel; lanes come in pairs, and repeat `step` bytes further on.
 struct image_taps {
   static constexpr std::size_t lanes_max = 256;
   struct pair {
     std::int8_t at[32];      ///< pshufb's: two source elements for each element; -1: none
     std::int8_t weight[32];  ///< of each; what they make stays below 2^15
   };
-  std::int64_t channels = 0, pixels = 0, lanes = 0, step = 0, passes = 1;
+  std::int64_t channels = 0, lane_elements = 0, lanes = 0, step = 0, passes = 1;
   std::int32_t first[lanes_max];  ///< bytes from the row's beginning
   pair pairs[lanes_max];          ///< lanes / 2 times `passes`
 
   std::int64_t first_of(std::int64_t lane) const noexcept {
     return first[lane % lanes] + lane / lanes * step;
   }
-  /// Elements between lanes, each of which writes 8 shorts.
-  std::int64_t lane_elements() const noexcept { return channels * pixels; }
+};
+/// Two source rows, whose bytes from `begin` on lie there, and their sums: each lane writes 8.
+struct image_tap_rows {
+  const std::uint8_t* from[2];
+  std::int64_t begin;
+  std::uint16_t* to[2];
 };
 /// Up to four rows of such sums, times whole numbers, as parts of `divisor`, rounded halves up:
 /// (sum + divisor / 2) * factor >> (16 + shift) where all sums fit 16 bits, else factor is 0.
@@ -57,9 +61,9 @@ struct image_sums {
 };
 
 #if BEAMLET_X86_64
-/// Pairs of lanes from `first` to `end` - 1, of a row whose byte `begin` lies at `row`.
-void sum_taps_avx2(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
-                   std::int64_t first, std::int64_t end, std::uint16_t* to) noexcept;
+/// Pairs of lanes from `first` to `end` - 1.
+void sum_taps_avx2(const image_taps& t, const image_tap_rows& rows, std::int64_t first,
+                   std::int64_t end) noexcept;
 /// REQUIRES: up to 31 elements behind the rows' last may be read.
 void sum_rows_avx2(const image_sums& s, std::int64_t elements, std::uint8_t* to) noexcept;
 

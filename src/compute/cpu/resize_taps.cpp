@@ -77,19 +77,18 @@ class tap_line {
 
 void sum_taps(const image_taps& t, const std::uint8_t* row, std::int64_t begin, std::int64_t first,
               std::int64_t end, std::uint16_t* to) {
-  const std::int64_t elements = t.lane_elements();
-  for (std::int64_t lane = 2 * first; lane < 2 * end; ++lane, to += elements) {
+  for (std::int64_t lane = 2 * first; lane < 2 * end; ++lane) {
     const std::uint8_t* from = row + (t.first_of(lane) - begin);
     const image_taps::pair* use = t.pairs + lane % t.lanes / 2 * t.passes;
     const std::int64_t half = lane % 2 * 16;
-    for (std::int64_t e = 0; e < elements; ++e) {
+    for (std::int64_t e = 0; e < t.lane_elements; ++e) {
       int sum = 0;
       for (std::int64_t k = 0; k < t.passes; ++k) {
         const std::int8_t *at = use[k].at + half + 2 * e, *weight = use[k].weight + half + 2 * e;
         const std::uint8_t* x = from + k * 2 * t.channels;
         sum += x[at[0]] * weight[0] + x[at[1]] * weight[1];
       }
-      to[e] = static_cast<std::uint16_t>(sum);
+      *to++ = static_cast<std::uint16_t>(sum);
     }
   }
 }
@@ -116,59 +115,62 @@ class tap_rows {
   }
 
   void run(std::uint64_t first, std::uint64_t end) {
-    const std::int64_t pair_pixels = 2 * taps_.pixels, pair_elements = pair_pixels * how_.channels,
-                       pairs = (how_.out_width + pair_pixels - 1) / pair_pixels;
-    slot_elements_ = sums_max / down_.most;
-    const std::int64_t block = (slot_elements_ - slack) / pair_elements;
+    const std::int64_t elements = how_.out_width * how_.channels, pair = 2 * taps_.lane_elements,
+                       pairs = (elements + pair - 1) / pair;
+    slots_ = down_.most + 1;
+    slot_elements_ = sums_max / slots_ / 32 * 32;
+    const std::int64_t block = (slot_elements_ - slack) / pair;
     for (begin_ = 0; begin_ < pairs; begin_ = end_) {
       end_ = std::min(pairs, begin_ + block);
       find_inner();
-      const std::int64_t x = begin_ * pair_pixels;
-      const std::int64_t pixels = std::min(end_ * pair_pixels, how_.out_width) - x;
-      std::fill_n(known_, taps_max, std::int64_t{-1});
-      for (std::uint64_t r = first; r < end; ++r) run_row(r, x, pixels);
+      std::fill_n(known_, taps_max + 1, std::int64_t{-1});
+      for (std::uint64_t r = first; r < end; ++r)
+        run_row(r, begin_ * pair, std::min(end_ * pair, elements));
     }
   }
 
  private:
   static constexpr std::int64_t sums_max = 12288, slack = 32;
 
-  // So many pixels a lane that what they are made of is within 16 bytes; so many lanes that the
+  // As many elements a lane as have what they are made of within 16 bytes; so many lanes that the
   // next begin where the first did, and some loop's rounds.
   void make_lanes() {
     const std::int64_t c = how_.channels;
     taps_.channels = c;
     taps_.passes = across_.most > 2 ? 2 : 1;
-    for (taps_.pixels = 8 / c; !lanes_fit(); --taps_.pixels) {}
-    taps_.lanes = std::lcm(across_.out, 2 * taps_.pixels) / taps_.pixels;
+    std::int64_t elements = 8;
+    while (!make_lanes_of(elements)) elements = (elements - 1) / c * c;
+  }
+  bool make_lanes_of(std::int64_t elements) {
+    const std::int64_t all = across_.out * how_.channels;
+    taps_.lane_elements = elements;
+    taps_.lanes = std::lcm(all, 2 * elements) / elements;
     while (taps_.lanes < 16) taps_.lanes *= 2;
-    taps_.step = taps_.lanes * taps_.pixels / across_.out * across_.in * c;
+    if (taps_.lanes > std::int64_t{image_taps::lanes_max}) return false;
+    taps_.step = taps_.lanes * elements / all * across_.in * how_.channels;
     std::memset(taps_.pairs, -1, sizeof taps_.pairs);
-    for (std::int64_t lane = 0; lane < taps_.lanes; ++lane) make_lane(lane);
+    for (std::int64_t lane = 0; lane < taps_.lanes; ++lane)
+      if (!make_lane(lane)) return false;
+    return true;
   }
-  bool lanes_fit() const {
-    std::int64_t apart = 0;
-    for (std::int64_t t = 0; t < across_.out; ++t)
-      apart = std::max(apart, across_.first_of(t + taps_.pixels - 1) - across_.first_of(t));
-    return taps_.pixels == 1 || (apart + 2) * how_.channels <= 16;
-  }
-  void make_lane(std::int64_t lane) {
-    const std::int64_t c = how_.channels, target = lane * taps_.pixels,
-                       first = across_.first_of(target);
+  bool make_lane(std::int64_t lane) {
+    const std::int64_t c = how_.channels, begin = lane * taps_.lane_elements,
+                       first = across_.first_of(begin / c);
     taps_.first[lane] = static_cast<std::int32_t>(first * c);
     image_taps::pair* made = taps_.pairs + lane / 2 * taps_.passes;
     for (std::int64_t k = 0; k < taps_.passes; ++k)
       std::fill_n(made[k].weight + lane % 2 * 16, 16, std::int8_t{0});
-    for (std::int64_t p = 0; p < taps_.pixels; ++p) {
-      const tap_line::taps taps = across_.at(target + p);
-      for (std::int64_t k = 0; k < 2 * taps_.passes; ++k)
-        for (std::int64_t e = 0; e < c; ++e) {
-          const std::int64_t place = lane % 2 * 16 + 2 * (p * c + e) + k % 2;
-          const std::int64_t at = (taps.first - first + k % 2) * c + e;
-          made[k / 2].at[place] = static_cast<std::int8_t>(at);
-          made[k / 2].weight[place] = static_cast<std::int8_t>(taps.weight[k]);
-        }
+    for (std::int64_t e = 0; e < taps_.lane_elements; ++e) {
+      const tap_line::taps taps = across_.at((begin + e) / c);
+      const std::int64_t at = (taps.first - first) * c + (begin + e) % c;
+      if (at + c > 15) return false;
+      for (std::int64_t k = 0; k < 2 * taps_.passes; ++k) {
+        const std::int64_t place = lane % 2 * 16 + 2 * e + k % 2;
+        made[k / 2].at[place] = static_cast<std::int8_t>(at + k % 2 * c);
+        made[k / 2].weight[place] = static_cast<std::int8_t>(taps.weight[k]);
+      }
     }
+    return true;
   }
 
   // In 16 bits where floor((sum + d / 2) / d) is a product's upper half for all sums there are.
@@ -199,7 +201,7 @@ class tap_rows {
     while (inner_ < inner_end_ && taps_.first_of(2 * inner_) < 0) ++inner_;
   }
 
-  void run_row(std::uint64_t r, std::int64_t x, std::int64_t pixels) {
+  void run_row(std::uint64_t r, std::int64_t first, std::int64_t end) {
     const auto height = static_cast<std::uint64_t>(how_.out_height);
     const auto image = static_cast<std::int64_t>(r / height);
     const tap_line::taps taps = down_.at(static_cast<std::int64_t>(r % height));
@@ -207,60 +209,71 @@ class tap_rows {
     s.count = static_cast<int>(taps.count);
     for (std::int64_t k = 0; k < taps.count; ++k) {
       const std::int64_t y = std::clamp<std::int64_t>(taps.first + k, 0, how_.in_height - 1);
-      const std::int64_t row = image * how_.in_height + y, slot = y % down_.most;
-      std::uint16_t* sums = sums_ + slot * slot_elements_;
-      if (known_[slot] != row)
-        sum_row(
-            call_.buffer<const std::uint8_t>(0) + image * how_.image_stride + y * how_.row_stride,
-            sums);
-      known_[slot] = row;
-      s.rows[k] = sums;
+      if (known_[y % slots_] != image * how_.in_height + y) sum_two(image, y);
+      s.rows[k] = slot_of(y);
       s.weights[k] = taps.weight[k];
     }
     std::uint8_t* to = call_.buffer<std::uint8_t>(1) +
-                       (static_cast<std::int64_t>(r) * how_.out_width + x) * how_.channels;
+                       static_cast<std::int64_t>(r) * how_.out_width * how_.channels + first;
 #if BEAMLET_X86_64
-    if (call_.set >= isa::avx2) return sum_rows_avx2(s, pixels * how_.channels, to);
+    if (call_.set >= isa::avx2) return sum_rows_avx2(s, end - first, to);
 #endif
-    sum_rows(s, pixels * how_.channels, to);
+    sum_rows(s, end - first, to);
   }
 
-  void sum_row(const std::uint8_t* row, std::uint16_t* to) {
-    if (inner_ > begin_) sum_edge(row, begin_, inner_, to);
-    sum(row, 0, inner_, inner_end_, to);
-    if (inner_end_ < end_) sum_edge(row, inner_end_, end_, to);
+  std::uint16_t* slot_of(std::int64_t y) { return sums_ + y % slots_ * slot_elements_; }
+
+  // Row y and the one below, which comes next: so places and weights are loaded half as often.
+  void sum_two(std::int64_t image, std::int64_t y) {
+    image_tap_rows rows{};
+    for (std::int64_t k = 0; k < 2; ++k) {
+      const std::int64_t at = std::min(y + k, how_.in_height - 1);
+      rows.from[k] =
+          call_.buffer<const std::uint8_t>(0) + image * how_.image_stride + at * how_.row_stride;
+      rows.to[k] = slot_of(at);
+      known_[at % slots_] = image * how_.in_height + at;
+    }
+    if (inner_ > begin_) sum_edge(rows, begin_, inner_);
+    sum(rows, inner_, inner_end_);
+    if (inner_end_ < end_) sum_edge(rows, inner_end_, end_);
   }
   // By way of a copy, to which the outermost pixels are added once more.
-  void sum_edge(const std::uint8_t* row, std::int64_t first, std::int64_t end, std::uint16_t* to) {
-    const auto c = static_cast<std::size_t>(how_.channels);
-    const std::int64_t begin = taps_.first_of(2 * first), from = std::max<std::int64_t>(begin, 0);
-    std::uint8_t* at = edge_;
-    if (begin < 0) at = std::copy_n(row, c, at);
-    const std::int64_t bytes = std::min(row_bytes_ - from, edge_bytes);
-    at = std::copy_n(row + from, bytes, at);
-    std::copy_n(row + row_bytes_ - c, c, at);
-    sum(edge_, begin, first, end, to);
+  void sum_edge(image_tap_rows rows, std::int64_t first, std::int64_t end) {
+    const std::int64_t c = how_.channels;
+    rows.begin = taps_.first_of(2 * first);
+    const std::int64_t from = std::max<std::int64_t>(rows.begin, 0);
+    for (std::size_t k = 0; k < 2; ++k) {
+      const std::uint8_t* row = rows.from[k];
+      std::uint8_t* at = edge_[k];
+      if (rows.begin < 0) at = std::copy_n(row, c, at);
+      at = std::copy_n(row + from, std::min(row_bytes_ - from, edge_bytes), at);
+      std::copy_n(row + row_bytes_ - c, c, at);
+      rows.from[k] = edge_[k];
+    }
+    sum(rows, first, end);
   }
-  void sum(const std::uint8_t* row, std::int64_t begin, std::int64_t first, std::int64_t end,
-           std::uint16_t* to) {
-    to += (first - begin_) * 2 * taps_.lane_elements();
+  void sum(image_tap_rows rows, std::int64_t first, std::int64_t end) {
+    for (std::uint16_t*& to : rows.to) to += (first - begin_) * 2 * taps_.lane_elements;
 #if BEAMLET_X86_64
-    if (call_.set >= isa::avx2) return sum_taps_avx2(taps_, row, begin, first, end, to);
+    if (call_.set >= isa::avx2) return sum_taps_avx2(taps_, rows, first, end);
 #endif
-    sum_taps(taps_, row, begin, first, end, to);
+    for (std::size_t k = 0; k < 2; ++k)
+      if (k == 0 || rows.to[1] != rows.to[0])
+        sum_taps(taps_, rows.from[k], rows.begin, first, end, rows.to[k]);
   }
 
   const cpu_call& call_;
   const cpu_resize& how_;
   tap_line across_, down_;
-  std::int64_t row_bytes_ = 0, slot_elements_ = 0;
+  std::int64_t row_bytes_ = 0, slots_ = 0, slot_elements_ = 0;
   std::int64_t begin_ = 0, inner_ = 0, inner_end_ = 0, end_ = 0;  // pairs of lanes of the block
-  std::int64_t known_[taps_max];                                  // the row of which a slot is
+  std::int64_t known_[taps_max + 1];                              // the row of which a slot is
   image_sums divide_{};
   image_taps taps_;
   static constexpr std::int64_t edge_bytes = 128;
-  std::uint8_t edge_[edge_bytes + 64] = {};
-  std::uint16_t sums_[sums_max];
+  std::uint8_t edge_[2][edge_bytes + 64] = {};
+  alignas(64) std::uint16_t
+      sums_[sums_max];  // slots begin with a line of the cache: stores do not cross two
 };
 
 }  // namespace
