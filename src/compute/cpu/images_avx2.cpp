@@ -238,39 +238,32 @@ BEAMLET_AVX2 inline void store_two(const __m256i& x, std::uint16_t* to,
 
 // `Whole`: lanes have 8 elements.
 template <int Passes, bool Whole>
-BEAMLET_AVX2 void sum_some_taps(const image_taps& t, const image_tap_rows& rows, std::int64_t first,
-                                std::int64_t end) noexcept {
+BEAMLET_AVX2 void sum_some_taps(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
+                                std::int64_t first, std::int64_t end, std::uint16_t* to) noexcept {
   const std::int64_t pairs = t.lanes / 2, apart = Whole ? 8 : t.lane_elements, step = t.step,
                      next = 2 * t.channels;
-  std::int64_t pair = first % pairs, place = first / pairs * step - rows.begin;
-  std::uint16_t *to = rows.to[0], *below_to = rows.to[1];
+  std::int64_t pair = first % pairs;
+  row += first / pairs * step - begin;
   while (first < end) {
     const std::int64_t some = end - first < pairs - pair ? end - first : pairs - pair;
-    const std::uint8_t *row = rows.from[0] + place, *below = rows.from[1] + place;
     const std::int32_t* at = t.first + 2 * pair;
     const image_taps::pair* use = t.pairs + pair * Passes;
     for (std::int64_t i = 0; i < some; ++i, at += 2, use += Passes) {
-      __m256i sum{}, below_sum{};
+      __m256i sum{};
 #pragma GCC unroll 2
       for (int k = 0; k < Passes; ++k) {
-        __m256i places = load_32_bytes(use[k].at), weights = load_32_bytes(use[k].weight);
-        asm("" : "+x"(places), "+x"(weights));  // else g++ loads them twice
         const std::int64_t left = at[0] + k * next, right = at[1] + k * next;
         const __m256i x = _mm256_maddubs_epi16(
-            _mm256_shuffle_epi8(load_two(row + left, row + right), places), weights);
-        const __m256i y = _mm256_maddubs_epi16(
-            _mm256_shuffle_epi8(load_two(below + left, below + right), places), weights);
+            _mm256_shuffle_epi8(load_two(row + left, row + right), load_32_bytes(use[k].at)),
+            load_32_bytes(use[k].weight));
         sum = k == 0 ? x : _mm256_add_epi16(sum, x);
-        below_sum = k == 0 ? y : _mm256_add_epi16(below_sum, y);
       }
       store_two(sum, to, apart);
-      store_two(below_sum, below_to, apart);
       to += 2 * apart;
-      below_to += 2 * apart;
     }
     first += some;
     pair = 0;
-    place += step;
+    row += step;
   }
 }
 
@@ -342,21 +335,20 @@ BEAMLET_AVX2 void sum_some_rows(const image_sums& from, std::int64_t elements,
 
 }  // namespace
 
-void sum_taps_avx2(const image_taps& t, const image_tap_rows& rows, std::int64_t first,
-                   std::int64_t end) noexcept {
-  if (t.lane_elements == 8)
-    return t.passes == 1 ? sum_some_taps<1, true>(t, rows, first, end)
-                         : sum_some_taps<2, true>(t, rows, first, end);
-  return t.passes == 1 ? sum_some_taps<1, false>(t, rows, first, end)
-                       : sum_some_taps<2, false>(t, rows, first, end);
+void sum_taps_avx2(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
+                   std::int64_t first, std::int64_t end, std::uint16_t* to) noexcept {
+  static constexpr decltype(sum_taps_avx2)* all[2][2] = {
+      {sum_some_taps<1, false>, sum_some_taps<1, true>},
+      {sum_some_taps<2, false>, sum_some_taps<2, true>}};
+  all[t.passes - 1][t.lane_elements == 8](t, row, begin, first, end, to);
 }
 
 void sum_rows_avx2(const image_sums& s, std::int64_t elements, std::uint8_t* to) noexcept {
-  using function = void (*)(const image_sums&, std::int64_t, std::uint8_t*) noexcept;
-  static constexpr function all[4][2] = {{sum_some_rows<1, false>, sum_some_rows<1, true>},
-                                         {sum_some_rows<2, false>, sum_some_rows<2, true>},
-                                         {sum_some_rows<3, false>, sum_some_rows<3, true>},
-                                         {sum_some_rows<4, false>, sum_some_rows<4, true>}};
+  static constexpr decltype(sum_rows_avx2)* all[4][2] = {
+      {sum_some_rows<1, false>, sum_some_rows<1, true>},
+      {sum_some_rows<2, false>, sum_some_rows<2, true>},
+      {sum_some_rows<3, false>, sum_some_rows<3, true>},
+      {sum_some_rows<4, false>, sum_some_rows<4, true>}};
   all[s.count - 1][s.factor != 0](s, elements, to);
 }
 

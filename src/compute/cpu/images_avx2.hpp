@@ -45,12 +45,6 @@ struct image_taps {
     return first[lane % lanes] + lane / lanes * step;
   }
 };
-/// Two source rows, whose bytes from `begin` on lie there, and their sums: each lane writes 8.
-struct image_tap_rows {
-  const std::uint8_t* from[2];
-  std::int64_t begin;
-  std::uint16_t* to[2];
-};
 /// Up to four rows of such sums, times whole numbers, as parts of `divisor`, rounded halves up:
 /// (sum + divisor / 2) * factor >> (16 + shift) where all sums fit 16 bits, else factor is 0.
 struct image_sums {
@@ -61,9 +55,10 @@ struct image_sums {
 };
 
 #if BEAMLET_X86_64
-/// Pairs of lanes from `first` to `end` - 1.
-void sum_taps_avx2(const image_taps& t, const image_tap_rows& rows, std::int64_t first,
-                   std::int64_t end) noexcept;
+/// Pairs of lanes from `first` to `end` - 1 of the row whose byte `begin` lies at `row`. Each lane
+/// writes 8 shorts.
+void sum_taps_avx2(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
+                   std::int64_t first, std::int64_t end, std::uint16_t* to) noexcept;
 /// REQUIRES: up to 31 elements behind the rows' last may be read.
 void sum_rows_avx2(const image_sums& s, std::int64_t elements, std::uint8_t* to) noexcept;
 

@@ -314,6 +314,7 @@ void resize_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last
   const auto& how = call.parameters_as<cpu_resize>();
   const std::uint64_t begin = first * cpu_resize::group_rows,
                       end = std::min(how.rows, last * cpu_resize::group_rows);
+  if (begin >= end || how.out_width == 0 || how.channels == 0) return;
   if (is_picked(how))
     return resize_nearest(how, call.buffer<const std::byte>(0), call.buffer<std::byte>(1), begin,
                           end);

@@ -75,8 +75,8 @@ class tap_line {
 
 // -- plain C++
 
-void sum_taps(const image_taps& t, const std::uint8_t* row, std::int64_t begin, std::int64_t first,
-              std::int64_t end, std::uint16_t* to) {
+void sum_taps_plain(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
+                    std::int64_t first, std::int64_t end, std::uint16_t* to) {
   for (std::int64_t lane = 2 * first; lane < 2 * end; ++lane) {
     const std::uint8_t* from = row + (t.first_of(lane) - begin);
     const image_taps::pair* use = t.pairs + lane % t.lanes / 2 * t.passes;
@@ -93,7 +93,7 @@ void sum_taps(const image_taps& t, const std::uint8_t* row, std::int64_t begin, 
   }
 }
 
-void sum_rows(const image_sums& s, std::int64_t elements, std::uint8_t* to) {
+void sum_rows_plain(const image_sums& s, std::int64_t elements, std::uint8_t* to) {
   // Sums stay below 2^22, so 2^36 / divisor, rounded up, gives what a division would.
   const std::uint64_t factor = ((std::uint64_t{1} << 36) + s.divisor - 1) / s.divisor;
   for (std::int64_t i = 0; i < elements; ++i) {
@@ -107,7 +107,7 @@ void sum_rows(const image_sums& s, std::int64_t elements, std::uint8_t* to) {
 
 class tap_rows {
  public:
-  explicit tap_rows(const cpu_call& call, const cpu_resize& how, tap_line across, tap_line down)
+  tap_rows(const cpu_call& call, const cpu_resize& how, tap_line across, tap_line down)
       : call_(call), how_(how), across_(across), down_(down) {
     row_bytes_ = how.in_width * how.channels;
     make_lanes();
@@ -117,13 +117,13 @@ class tap_rows {
   void run(std::uint64_t first, std::uint64_t end) {
     const std::int64_t elements = how_.out_width * how_.channels, pair = 2 * taps_.lane_elements,
                        pairs = (elements + pair - 1) / pair;
-    slots_ = down_.most + 1;
+    slots_ = down_.most;
     slot_elements_ = sums_max / slots_ / 32 * 32;
     const std::int64_t block = (slot_elements_ - slack) / pair;
     for (begin_ = 0; begin_ < pairs; begin_ = end_) {
       end_ = std::min(pairs, begin_ + block);
       find_inner();
-      std::fill_n(known_, taps_max + 1, std::int64_t{-1});
+      std::fill_n(known_, taps_max, std::int64_t{-1});
       for (std::uint64_t r = first; r < end; ++r)
         run_row(r, begin_ * pair, std::min(end_ * pair, elements));
     }
@@ -209,7 +209,7 @@ class tap_rows {
     s.count = static_cast<int>(taps.count);
     for (std::int64_t k = 0; k < taps.count; ++k) {
       const std::int64_t y = std::clamp<std::int64_t>(taps.first + k, 0, how_.in_height - 1);
-      if (known_[y % slots_] != image * how_.in_height + y) sum_two(image, y);
+      if (known_[y % slots_] != image * how_.in_height + y) sum_row(image, y);
       s.rows[k] = slot_of(y);
       s.weights[k] = taps.weight[k];
     }
@@ -218,48 +218,36 @@ class tap_rows {
 #if BEAMLET_X86_64
     if (call_.set >= isa::avx2) return sum_rows_avx2(s, end - first, to);
 #endif
-    sum_rows(s, end - first, to);
+    sum_rows_plain(s, end - first, to);
   }
 
   std::uint16_t* slot_of(std::int64_t y) { return sums_ + y % slots_ * slot_elements_; }
 
-  // Row y and the one below, which comes next: so places and weights are loaded half as often.
-  void sum_two(std::int64_t image, std::int64_t y) {
-    image_tap_rows rows{};
-    for (std::int64_t k = 0; k < 2; ++k) {
-      const std::int64_t at = std::min(y + k, how_.in_height - 1);
-      rows.from[k] =
-          call_.buffer<const std::uint8_t>(0) + image * how_.image_stride + at * how_.row_stride;
-      rows.to[k] = slot_of(at);
-      known_[at % slots_] = image * how_.in_height + at;
-    }
-    if (inner_ > begin_) sum_edge(rows, begin_, inner_);
-    sum(rows, inner_, inner_end_);
-    if (inner_end_ < end_) sum_edge(rows, inner_end_, end_);
+  void sum_row(std::int64_t image, std::int64_t y) {
+    const std::uint8_t* row =
+        call_.buffer<const std::uint8_t>(0) + image * how_.image_stride + y * how_.row_stride;
+    known_[y % slots_] = image * how_.in_height + y;
+    if (inner_ > begin_) sum_edge(row, begin_, inner_, slot_of(y));
+    sum(row, 0, inner_, inner_end_, slot_of(y));
+    if (inner_end_ < end_) sum_edge(row, inner_end_, end_, slot_of(y));
   }
   // By way of a copy, to which the outermost pixels are added once more.
-  void sum_edge(image_tap_rows rows, std::int64_t first, std::int64_t end) {
-    const std::int64_t c = how_.channels;
-    rows.begin = taps_.first_of(2 * first);
-    const std::int64_t from = std::max<std::int64_t>(rows.begin, 0);
-    for (std::size_t k = 0; k < 2; ++k) {
-      const std::uint8_t* row = rows.from[k];
-      std::uint8_t* at = edge_[k];
-      if (rows.begin < 0) at = std::copy_n(row, c, at);
-      at = std::copy_n(row + from, std::min(row_bytes_ - from, edge_bytes), at);
-      std::copy_n(row + row_bytes_ - c, c, at);
-      rows.from[k] = edge_[k];
-    }
-    sum(rows, first, end);
+  void sum_edge(const std::uint8_t* row, std::int64_t first, std::int64_t end, std::uint16_t* to) {
+    const std::int64_t c = how_.channels, begin = taps_.first_of(2 * first),
+                       from = std::max<std::int64_t>(begin, 0);
+    std::uint8_t* at = edge_;
+    if (begin < 0) at = std::copy_n(row, c, at);
+    at = std::copy_n(row + from, std::min(row_bytes_ - from, edge_bytes), at);
+    std::copy_n(row + row_bytes_ - c, c, at);
+    sum(edge_, begin, first, end, to);
   }
-  void sum(image_tap_rows rows, std::int64_t first, std::int64_t end) {
-    for (std::uint16_t*& to : rows.to) to += (first - begin_) * 2 * taps_.lane_elements;
+  void sum(const std::uint8_t* row, std::int64_t begin, std::int64_t first, std::int64_t end,
+           std::uint16_t* to) {
+    to += (first - begin_) * 2 * taps_.lane_elements;
 #if BEAMLET_X86_64
-    if (call_.set >= isa::avx2) return sum_taps_avx2(taps_, rows, first, end);
+    if (call_.set >= isa::avx2) return sum_taps_avx2(taps_, row, begin, first, end, to);
 #endif
-    for (std::size_t k = 0; k < 2; ++k)
-      if (k == 0 || rows.to[1] != rows.to[0])
-        sum_taps(taps_, rows.from[k], rows.begin, first, end, rows.to[k]);
+    sum_taps_plain(taps_, row, begin, first, end, to);
   }
 
   const cpu_call& call_;
@@ -267,13 +255,12 @@ class tap_rows {
   tap_line across_, down_;
   std::int64_t row_bytes_ = 0, slots_ = 0, slot_elements_ = 0;
   std::int64_t begin_ = 0, inner_ = 0, inner_end_ = 0, end_ = 0;  // pairs of lanes of the block
-  std::int64_t known_[taps_max + 1];                              // the row of which a slot is
+  std::int64_t known_[taps_max];                                  // the row of which a slot is
   image_sums divide_{};
   image_taps taps_;
   static constexpr std::int64_t edge_bytes = 128;
-  std::uint8_t edge_[2][edge_bytes + 64] = {};
-  alignas(64) std::uint16_t
-      sums_[sums_max];  // slots begin with a line of the cache: stores do not cross two
+  std::uint8_t edge_[edge_bytes + 64] = {};
+  alignas(64) std::uint16_t sums_[sums_max];  // slots begin with a line of the cache
 };
 
 }  // namespace
