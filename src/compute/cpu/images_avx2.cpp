@@ -219,6 +219,139 @@ BEAMLET_AVX2 void mean_pixels_avx2(const image_means& m, std::int64_t first, std
   }
 }
 
+namespace {
+
+BEAMLET_AVX2 inline __m256i load_32_bytes(const void* from) noexcept {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+}
+
+BEAMLET_AVX2 inline __m256i load_two(const std::uint8_t* low, const std::uint8_t* high) noexcept {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(load_16_bytes(low)), load_16_bytes(high),
+                                 1);
+}
+BEAMLET_AVX2 inline void store_two(const __m256i& x, std::uint16_t* to,
+                                   std::int64_t apart) noexcept {
+  if (apart == 8) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), x);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(x));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + apart), _mm256_extracti128_si256(x, 1));
+}
+
+// `Whole`: lanes have 8 elements.
+template <int Passes, bool Whole>
+BEAMLET_AVX2 void sum_some_taps(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
+                                std::int64_t first, std::int64_t end, std::uint16_t* to) noexcept {
+  const std::int64_t pairs = t.lanes / 2, apart = Whole ? 8 : t.lane_elements, step = t.step,
+                     next = 2 * t.channels;
+  std::int64_t pair = first % pairs;
+  row += first / pairs * step - begin;
+  while (first < end) {
+    const std::int64_t some = end - first < pairs - pair ? end - first : pairs - pair;
+    const std::int32_t* at = t.first + 2 * pair;
+    const image_taps::pair* use = t.pairs + pair * Passes;
+    for (std::int64_t i = 0; i < some; ++i, at += 2, use += Passes) {
+      __m256i sum{};
+#pragma GCC unroll 2
+      for (int k = 0; k < Passes; ++k) {
+        const std::int64_t left = at[0] + k * next, right = at[1] + k * next;
+        const __m256i x = _mm256_maddubs_epi16(
+            _mm256_shuffle_epi8(load_two(row + left, row + right), load_32_bytes(use[k].at)),
+            load_32_bytes(use[k].weight));
+        sum = k == 0 ? x : _mm256_add_epi16(sum, x);
+      }
+      store_two(sum, to, apart);
+      to += 2 * apart;
+    }
+    first += some;
+    pair = 0;
+    row += step;
+  }
+}
+
+// 32 bytes from element i on.
+template <int Rows>
+BEAMLET_AVX2 inline __m256i short_sums_of_rows(const image_sums& s, const __m256i* w,
+                                               std::int64_t i) noexcept {
+  const __m256i factor = _mm256_set1_epi16(static_cast<short>(s.factor));
+  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(s.shift));
+  __m256i made[2];
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    __m256i sum = _mm256_set1_epi16(static_cast<short>(s.divisor / 2));
+#pragma GCC unroll 4
+    for (int k = 0; k < Rows; ++k)
+      sum =
+          _mm256_add_epi16(sum, _mm256_mullo_epi16(load_32_bytes(s.rows[k] + i + 16 * half), w[k]));
+    made[half] = _mm256_srl_epi16(_mm256_mulhi_epu16(sum, factor), shift);
+  }
+  return _mm256_packus_epi16(made[0], made[1]);
+}
+
+// The same by way of floats, as in mean_pixels_avx2.
+template <int Rows>
+BEAMLET_AVX2 inline __m256i long_sums_of_rows(const image_sums& s, const __m256i* w,
+                                              std::int64_t i) noexcept {
+  const __m256 factor = _mm256_set1_ps(1.0f / static_cast<float>(s.divisor));
+  const __m256 more = _mm256_set1_ps(static_cast<float>(s.divisor / 2) + 0.5f);
+  __m256i made[4];
+#pragma GCC unroll 4
+  for (int part = 0; part < 4; ++part) {
+    __m256i sum{};
+#pragma GCC unroll 2
+    for (int k = 0; k < Rows; k += 2) {
+      const __m256i a = load_32_bytes(s.rows[k] + i + part / 2 * 16);
+      const __m256i b =
+          k + 1 < Rows ? load_32_bytes(s.rows[k + 1] + i + part / 2 * 16) : _mm256_setzero_si256();
+      const __m256i both =
+          part % 2 == 0 ? _mm256_unpacklo_epi16(a, b) : _mm256_unpackhi_epi16(a, b);
+      const __m256i by = k + 1 < Rows ? _mm256_unpacklo_epi16(w[k], w[k + 1]) : w[k];
+      const __m256i product = _mm256_madd_epi16(both, by);
+      sum = k == 0 ? product : _mm256_add_epi32(sum, product);
+    }
+    made[part] =
+        _mm256_cvttps_epi32(_mm256_mul_ps(_mm256_add_ps(_mm256_cvtepi32_ps(sum), more), factor));
+  }
+  return _mm256_packus_epi16(_mm256_packs_epi32(made[0], made[1]),
+                             _mm256_packs_epi32(made[2], made[3]));
+}
+
+template <int Rows, bool IsShort>
+BEAMLET_AVX2 void sum_some_rows(const image_sums& from, std::int64_t elements,
+                                std::uint8_t* to) noexcept {
+  const image_sums s = from;  // a store of bytes may change what lies in memory
+  __m256i w[Rows];
+  for (int k = 0; k < Rows; ++k) w[k] = _mm256_set1_epi16(static_cast<short>(s.weights[k]));
+  for (std::int64_t i = 0; i < elements; i += 32) {
+    const __m256i bytes = _mm256_permute4x64_epi64(
+        IsShort ? short_sums_of_rows<Rows>(s, w, i) : long_sums_of_rows<Rows>(s, w, i), 0xd8);
+    if (i + 32 <= elements) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), bytes);
+    } else {
+      std::uint8_t end[32];
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(end), bytes);
+      std::memcpy(to + i, end, static_cast<std::size_t>(elements - i));
+    }
+  }
+}
+
+}  // namespace
+
+void sum_taps_avx2(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
+                   std::int64_t first, std::int64_t end, std::uint16_t* to) noexcept {
+  static constexpr decltype(sum_taps_avx2)* all[2][2] = {
+      {sum_some_taps<1, false>, sum_some_taps<1, true>},
+      {sum_some_taps<2, false>, sum_some_taps<2, true>}};
+  all[t.passes - 1][t.lane_elements == 8](t, row, begin, first, end, to);
+}
+
+void sum_rows_avx2(const image_sums& s, std::int64_t elements, std::uint8_t* to) noexcept {
+  static constexpr decltype(sum_rows_avx2)* all[4][2] = {
+      {sum_some_rows<1, false>, sum_some_rows<1, true>},
+      {sum_some_rows<2, false>, sum_some_rows<2, true>},
+      {sum_some_rows<3, false>, sum_some_rows<3, true>},
+      {sum_some_rows<4, false>, sum_some_rows<4, true>}};
+  all[s.count - 1][s.factor != 0](s, elements, to);
+}
+
 #undef BEAMLET_AVX2
 
 }  // namespace compute

@@ -4,6 +4,7 @@
 // Rows of images of bytes, as AVX2 has instructions for them. Each function does a part of a row,
 // says how many pixels, and leaves the rest to plain C++, which gives the same bytes.
 
+#include <cstddef>
 #include <cstdint>
 
 #include "beamlet/config.hpp"
@@ -27,7 +28,40 @@ struct image_blend {
   std::uint8_t* to;
 };
 
+/// Pixels of a row, each a sum of up to four source pixels side by side, times whole numbers. They
+/// are made in lanes of up to 8 elements, for each of which 16 bytes are loaded, and 16 more for
+/// the third and fourth source pixel; lanes come in pairs, and repeat `step` bytes further on.
+struct image_taps {
+  static constexpr std::size_t lanes_max = 256;
+  struct pair {
+    std::int8_t at[32];      ///< pshufb's: two source elements for each element; -1: none
+    std::int8_t weight[32];  ///< of each; what they make stays below 2^15
+  };
+  std::int64_t channels = 0, lane_elements = 0, lanes = 0, step = 0, passes = 1;
+  std::int32_t first[lanes_max];  ///< bytes from the row's beginning
+  pair pairs[lanes_max];          ///< lanes / 2 times `passes`
+
+  std::int64_t first_of(std::int64_t lane) const noexcept {
+    return first[lane % lanes] + lane / lanes * step;
+  }
+};
+/// Up to four rows of such sums, times whole numbers, as parts of `divisor`, rounded halves up:
+/// (sum + divisor / 2) * factor >> (16 + shift) where all sums fit 16 bits, else factor is 0.
+struct image_sums {
+  const std::uint16_t* rows[4];
+  std::uint16_t weights[4];
+  int count;
+  std::uint32_t divisor, factor, shift;
+};
+
 #if BEAMLET_X86_64
+/// Pairs of lanes from `first` to `end` - 1 of the row whose byte `begin` lies at `row`. Each lane
+/// writes 8 shorts.
+void sum_taps_avx2(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
+                   std::int64_t first, std::int64_t end, std::uint16_t* to) noexcept;
+/// REQUIRES: up to 31 elements behind the rows' last may be read.
+void sum_rows_avx2(const image_sums& s, std::int64_t elements, std::uint8_t* to) noexcept;
+
 /// REQUIRES: channels <= 4; of each of `count` pixels 8 bytes (with odd_bytes 16) from its first on
 /// may be read, and 8 + 2 channels be written.
 std::int64_t blend_pixels_avx2(const image_blend& b, std::int64_t count) noexcept;

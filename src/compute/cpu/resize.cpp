@@ -87,30 +87,52 @@ void for_each_strip(const cpu_resize& how, std::uint64_t first, std::uint64_t en
 
 // -- nearest
 
-template <std::size_t Bytes>
+// How many of a block's pixels may be read and written `read` and `written` elements at a time.
+std::int64_t roomy_pixels(const cpu_resize& how, const std::int64_t* first, std::int64_t x,
+                          std::int64_t count, std::int64_t read, std::int64_t written) {
+  std::int64_t most =
+      std::min(count, (how.out_width * how.channels - written) / how.channels + 1 - x);
+  if (how.out_width * how.channels < written) most = 0;
+  while (most > 0 && first[most - 1] + read > how.in_width * how.channels) --most;
+  return std::max<std::int64_t>(most, 0);
+}
+
+// `Moved` bytes of each, of which the next pixel's overwrite those that are not its own.
+template <std::size_t Bytes, std::size_t Moved = Bytes>
 void pick_pixels(const std::byte* from, const std::int64_t* offset, std::int64_t count,
                  std::byte* to) {
   for (std::int64_t i = 0; i < count; ++i)
-    std::memcpy(to + static_cast<std::size_t>(i) * Bytes, from + offset[i], Bytes);
+    std::memcpy(to + static_cast<std::size_t>(i) * Bytes, from + offset[i], Moved);
+}
+
+// Pixel floor(x in / out), or the one that all others are away from by whole pixels.
+std::int64_t pixel_near(std::int64_t x, std::int64_t in, std::int64_t out, bool is_middle) {
+  return is_middle ? ((2 * x + 1) * in - out) / (2 * out) : x * in / out;
 }
 
 void resize_nearest(const cpu_resize& how, const std::byte* in, std::byte* out, std::uint64_t first,
                     std::uint64_t end) {
   constexpr std::int64_t block = 512;
-  std::int64_t offset[block];
+  std::int64_t offset[block], roomy = 0;
+  const bool is_middle = how.how == ops::resize::method::bilinear;
   const std::size_t bytes = static_cast<std::size_t>(how.channels) * (how.is_u8 ? 1 : 4);
   const auto columns = [&](std::int64_t x, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i)
-      offset[i] = (x + i) * how.in_width / how.out_width * static_cast<std::int64_t>(bytes);
+      offset[i] = pixel_near(x + i, how.in_width, how.out_width, is_middle) *
+                  static_cast<std::int64_t>(bytes);
+    if (bytes == 3) roomy = roomy_pixels(how, offset, x, count, 4, 4);
   };
   const auto row = [&](std::uint64_t r, std::uint64_t image, std::int64_t y, std::int64_t x,
                        std::int64_t count) {
-    const std::byte* from = row_of(how, in, image, y * how.in_height / how.out_height);
+    const std::byte* from =
+        row_of(how, in, image, pixel_near(y, how.in_height, how.out_height, is_middle));
     std::byte* to =
         out + static_cast<std::size_t>(static_cast<std::int64_t>(r) * how.out_width + x) * bytes;
     switch (bytes) {
       case 1: return pick_pixels<1>(from, offset, count, to);
-      case 3: return pick_pixels<3>(from, offset, count, to);
+      case 3:
+        pick_pixels<3, 4>(from, offset, roomy, to);
+        return pick_pixels<3>(from, offset + roomy, count - roomy, to + roomy * 3);
       case 4: return pick_pixels<4>(from, offset, count, to);
       case 12: return pick_pixels<12>(from, offset, count, to);
       default:
@@ -119,6 +141,16 @@ void resize_nearest(const cpu_resize& how, const std::byte* in, std::byte* out, 
     }
   };
   for_each_strip(how, first, end, block, columns, row);
+}
+
+// Do all pixels lie on one of the source's, or cover a part of one?
+bool is_picked(const cpu_resize& how) {
+  const auto is_picked_of = [&](std::int64_t in, std::int64_t out) {
+    if (how.how == ops::resize::method::area) return out % in == 0;
+    return in % out == 0 && in / out % 2 == 1;
+  };
+  return how.how == ops::resize::method::nearest ||
+         (is_picked_of(how.in_width, how.out_width) && is_picked_of(how.in_height, how.out_height));
 }
 
 // -- bilinear
@@ -221,16 +253,6 @@ void blend_pixels_f32(const resize_blend_f32& b, std::int64_t from, std::int64_t
   }
 }
 
-// How many of a block's pixels may be read and written `read` and `written` elements at a time.
-std::int64_t roomy_pixels(const cpu_resize& how, const std::int64_t* first, std::int64_t x,
-                          std::int64_t count, std::int64_t read, std::int64_t written) {
-  std::int64_t most =
-      std::min(count, (how.out_width * how.channels - written) / how.channels + 1 - x);
-  if (how.out_width * how.channels < written) most = 0;
-  while (most > 0 && first[most - 1] + read > how.in_width * how.channels) --most;
-  return std::max<std::int64_t>(most, 0);
-}
-
 void resize_bilinear(const cpu_call& call, const cpu_resize& how, std::uint64_t first,
                      std::uint64_t end) {
   resize_columns table;
@@ -292,13 +314,13 @@ void resize_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last
   const auto& how = call.parameters_as<cpu_resize>();
   const std::uint64_t begin = first * cpu_resize::group_rows,
                       end = std::min(how.rows, last * cpu_resize::group_rows);
-  switch (how.how) {
-    case ops::resize::method::nearest:
-      return resize_nearest(how, call.buffer<const std::byte>(0), call.buffer<std::byte>(1), begin,
-                            end);
-    case ops::resize::method::bilinear: return resize_bilinear(call, how, begin, end);
-    case ops::resize::method::area: return resize_area_on_cpu(call, how, begin, end);
-  }
+  if (begin >= end || how.out_width == 0 || how.channels == 0) return;
+  if (is_picked(how))
+    return resize_nearest(how, call.buffer<const std::byte>(0), call.buffer<std::byte>(1), begin,
+                          end);
+  if (how.is_u8 != 0 && resize_taps_on_cpu(call, how, begin, end)) return;
+  if (how.how == ops::resize::method::bilinear) return resize_bilinear(call, how, begin, end);
+  resize_area_on_cpu(call, how, begin, end);
 }
 
 }  // namespace compute

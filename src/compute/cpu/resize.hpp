@@ -29,6 +29,10 @@ void resize_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last
 void resize_area_on_cpu(const cpu_call& call, const cpu_resize& how, std::uint64_t first,
                         std::uint64_t end);
 
+/// Bytes where weights are few and whole, as means of areas or between pixels; false: they are not.
+bool resize_taps_on_cpu(const cpu_call& call, const cpu_resize& how, std::uint64_t first,
+                        std::uint64_t end);
+
 }  // namespace compute
 }  // namespace BEAMLET_ABI
 }  // namespace beamlet
