@@ -289,6 +289,7 @@ void device_lane::end(lane_job& job, result<std::vector<tensor>> outcome) {
     ++(is_made ? figures_.tasks : figures_.failures);
     figures_.busy_ns += job.busy_ns;
   }
+  note_figures();  // who has a result finds its work in the figures
   pending_.fetch_sub(1, std::memory_order_relaxed);
   job.done.set();
 }
