@@ -262,7 +262,6 @@ int main(int argc, char** argv) {
 #ifndef BENCH_CLBLAST
   std::printf("CLBlast: SKIPPED, its library was not there (libclblast-dev)\n");
 #endif
-  std::printf("ncnn on Vulkan: SKIPPED, Debian has no package of it\n");
   const std::vector<opened> devices = open_all(threads);
   std::printf(
       "| N x N x N | who | median GFLOP/s | best | best of the roof | median of oneDNN's | times "
