@@ -30,7 +30,7 @@ else()
   target_include_directories(beamlet_chaos PUBLIC include src ${PROJECT_SOURCE_DIR})
   target_link_libraries(beamlet_chaos PUBLIC Threads::Threads PkgConfig::LIBUV
     PRIVATE beamlet_own_flags beamlet_test_flags ${CMAKE_DL_LIBS})
-  target_compile_options(beamlet_chaos PRIVATE ${BEAMLET_TEST_FLAGS})
+  target_compile_options(beamlet_chaos PRIVATE ${BEAMLET_TEST_FLAGS} ${BEAMLET_MODEL_FLAGS})
   set_target_properties(beamlet_chaos PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
 endif()
 
@@ -49,6 +49,10 @@ target_compile_definitions(beamlet_for_tests INTERFACE
 target_compile_options(beamlet_for_tests INTERFACE ${BEAMLET_TEST_FLAGS})
 target_link_libraries(beamlet_for_tests INTERFACE
   beamlet_for_programs beamlet_test_flags PkgConfig::LIBUV)
+
+add_library(beamlet_for_models INTERFACE)  # its flags come later, and win
+target_compile_options(beamlet_for_models INTERFACE ${BEAMLET_MODEL_FLAGS})
+target_link_libraries(beamlet_for_models INTERFACE beamlet_for_tests)
 
 # beamlet_program(name sources...): an executable with the library and our own flags.
 function(beamlet_program name)
@@ -72,30 +76,39 @@ function(beamlet_bench name)
   beamlet_program(bench_${name} ${ARGN})
 endfunction()
 
-# beamlet_test(name sources...): a doctest program against the library (or the single header), and
+# beamlet_test(name sources...): a doctest program against the library (or the single header),
+# beamlet_model_test(name sources...): one that takes longer to run than to compile, and
 # beamlet_chaos_test(name sources...): one against beamlet_chaos. Cases may be left out by
 # tests/left_out.txt, and the programs are listed so that ./dev can count and compare cases.
 function(beamlet_test name)
   beamlet_program(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE beamlet_for_tests)
   beamlet_doctest_program(${name})
-  beamlet_precompile(${name})
+  beamlet_precompile(${name} tests)
 endfunction()
-# beamlet_precompile(name): a doctest program compiles from the headers that all of them include.
-function(beamlet_precompile name)
+function(beamlet_model_test name)
+  beamlet_program(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE beamlet_for_tests beamlet_for_models)
+  beamlet_doctest_program(${name})
+  beamlet_precompile(${name} models)
+endfunction()
+# beamlet_precompile(name kind): a doctest program of beamlet_for_<kind> compiles from the headers
+# that all of them include.
+function(beamlet_precompile name kind)
   if(NOT BEAMLET_PRECOMPILE)
     return()
   endif()
-  if(NOT TARGET beamlet_precompiled)
+  set(headers beamlet_precompiled_${kind})
+  if(NOT TARGET ${headers})
     file(WRITE ${PROJECT_BINARY_DIR}/precompiled/none.cpp "")
-    add_library(beamlet_precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled/none.cpp)
-    set_target_properties(beamlet_precompiled PROPERTIES CXX_EXTENSIONS OFF)
-    target_include_directories(beamlet_precompiled SYSTEM PRIVATE ${BEAMLET_DOCTEST_INCLUDE})
-    target_link_libraries(beamlet_precompiled PRIVATE
-      beamlet_for_tests beamlet_own_flags beamlet_test_flags)
-    target_precompile_headers(beamlet_precompiled PRIVATE <beamlet/beamlet.hpp> <doctest/doctest.h>)
+    add_library(${headers} OBJECT ${PROJECT_BINARY_DIR}/precompiled/none.cpp)
+    set_target_properties(${headers} PROPERTIES CXX_EXTENSIONS OFF)
+    target_include_directories(${headers} SYSTEM PRIVATE ${BEAMLET_DOCTEST_INCLUDE})
+    target_link_libraries(${headers} PRIVATE
+      beamlet_for_tests beamlet_for_${kind} beamlet_own_flags beamlet_test_flags)
+    target_precompile_headers(${headers} PRIVATE <beamlet/beamlet.hpp> <doctest/doctest.h>)
   endif()
-  target_precompile_headers(${name} REUSE_FROM beamlet_precompiled)
+  target_precompile_headers(${name} REUSE_FROM ${headers})
 endfunction()
 function(beamlet_chaos_test name)
   if(NOT BEAMLET_CHAOS_TESTS)
@@ -104,6 +117,7 @@ function(beamlet_chaos_test name)
   add_executable(${name} ${ARGN})
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
   target_link_libraries(${name} PRIVATE beamlet_chaos beamlet_own_flags)
+  target_compile_options(${name} PRIVATE ${BEAMLET_TEST_FLAGS} ${BEAMLET_MODEL_FLAGS})
   target_compile_definitions(${name} PRIVATE BEAMLET_TEST_SEEDS=${BEAMLET_TEST_SEEDS})
   beamlet_doctest_program(${name})
 endfunction()
