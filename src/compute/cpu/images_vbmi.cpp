@@ -14,8 +14,7 @@ namespace {
 
 #define BEAMLET_VBMI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
 
-// `bytes` are 64 or 32; of a row's last vector `count` > 0. Stores by a mask take much longer, and
-// so do those across lines of the cache.
+// `bytes` are 64 or 32; of a row's last vector `count` > 0, if they are fewer.
 BEAMLET_VBMI inline void store_bytes(std::uint8_t* to, const __m512i& x, std::int64_t bytes,
                                      std::int64_t count) noexcept {
   if (count < bytes) _mm512_mask_storeu_epi8(to, (std::uint64_t{1} << count) - 1, x);

@@ -279,7 +279,6 @@ class tap_windows {
     const std::int64_t c = how_.channels;
     const image_sums divide = divisor_of(across_, down_);
     if (divide.factor == 0 || divide.divisor > 127 || how_.in_width * c < 128) return false;
-    if (down_.in < down_.out) return false;  // a row is part of many: its sums are better kept
     all_.divisor = divide.divisor;
     all_.factor = divide.factor;
     all_.shift = divide.shift;
