@@ -5,6 +5,8 @@
 #include <cstddef>
 
 #include "compute/cpu/color_avx2.hpp"
+#include "compute/cpu/color_vbmi.hpp"
+#include "compute/cpu/isa.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -63,7 +65,7 @@ void convert_color_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64
   const std::uint64_t end = std::min(how.rows, last * cpu_convert_color::group_rows);
   const std::int64_t channels = how.what == color_change::to_gray ? 1 : 3;
 #if BEAMLET_X86_64
-  const bool has_vectors = call.set >= isa::avx2;
+  const bool has_vectors = call.set >= isa::avx2, has_shuffles = has_byte_shuffles(call.set);
 #endif
   for (std::uint64_t r = first * cpu_convert_color::group_rows; r < end; ++r) {
     const auto y = static_cast<std::int64_t>(r % height);
@@ -78,12 +80,14 @@ void convert_color_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64
           how.what == color_change::nv12 ? image + (how.height + y / 2) * how.row_stride : in + 1;
       const yuv_row row{in, uv, how.width, out};
 #if BEAMLET_X86_64
-      if (has_vectors) done = color_row_yuv_avx2(how, row);
+      if (has_shuffles) done = color_row_yuv_vbmi(how, row);
+      if (has_vectors && done == 0) done = color_row_yuv_avx2(how, row);
 #endif
       color_row_yuv(how, row, done);
     } else {
 #if BEAMLET_X86_64
-      if (has_vectors) done = color_row_plain_avx2(how, in, out);
+      if (has_shuffles && how.what != color_change::swap) done = color_row_gray_vbmi(how, in, out);
+      if (has_vectors && done == 0) done = color_row_plain_avx2(how, in, out);
 #endif
       color_row_plain(how, in, done, out);
     }

@@ -21,6 +21,16 @@ bool supports(isa set) noexcept {
   }
 }
 
+bool has_byte_shuffles(isa set) noexcept {
+#if BEAMLET_X86_64
+  return set == isa::avx512 && __builtin_cpu_supports("avx512vbmi") &&
+         __builtin_cpu_supports("avx512vnni");
+#else
+  (void)set;
+  return false;
+#endif
+}
+
 isa best_isa() noexcept {
   isa best = isa::scalar;
   for (isa set : isas)

@@ -23,6 +23,10 @@ inline constexpr isa isas[] = {isa::scalar, isa::neon, isa::avx2, isa::avx512};
 /// Thread: any.   Blocks: no.   Cost: a few instructions.
 bool supports(isa set) noexcept;
 
+/// May kernels of that set use AVX-512's shuffles and sums of bytes (VBMI and VNNI) as well? Not
+/// all machines of avx512 have them.
+bool has_byte_shuffles(isa set) noexcept;
+
 /// The best set that is supported: what kernels are run with unless someone asks for another.
 isa best_isa() noexcept;
 

@@ -9,6 +9,8 @@
 #include <numeric>
 
 #include "compute/cpu/images_avx2.hpp"
+#include "compute/cpu/images_vbmi.hpp"
+#include "compute/cpu/isa.hpp"
 #include "compute/cpu/vectors.hpp"
 
 namespace beamlet {
@@ -110,16 +112,43 @@ std::int64_t pixel_near(std::int64_t x, std::int64_t in, std::int64_t out, bool 
   return is_middle ? ((2 * x + 1) * in - out) / (2 * out) : x * in / out;
 }
 
-void resize_nearest(const cpu_resize& how, const std::byte* in, std::byte* out, std::uint64_t first,
-                    std::uint64_t end) {
+// So many bytes are picked at once from 128 of a row; 0: so few that it is no gain, or the row is
+// shorter.
+std::int64_t bytes_at_once(const cpu_resize& how, std::int64_t pixel_bytes) {
+  if (pixel_bytes > 4 || how.in_width * pixel_bytes < 128) return 0;
+  for (const std::int64_t bytes : {64, 32}) {
+    const std::int64_t apart = (bytes + pixel_bytes - 2) / pixel_bytes;  // pixels, at most
+    if ((apart * how.in_width / how.out_width + 2) * pixel_bytes <= 128) return bytes;
+  }
+  return 0;
+}
+void set_picks(const std::int64_t* offset, std::int64_t count, std::int64_t pixel_bytes,
+               std::int64_t row_bytes, image_picks& to) {
+  for (std::int64_t begin = 0, v = 0; begin < count * pixel_bytes; begin += to.bytes, ++v) {
+    to.first[v] = std::min(offset[begin / pixel_bytes], row_bytes - 128);
+    for (std::int64_t i = 0; i < to.bytes; ++i) {
+      const std::int64_t pixel = std::min((begin + i) / pixel_bytes, count - 1);
+      to.at[v][i] =
+          static_cast<std::uint8_t>(offset[pixel] + (begin + i) % pixel_bytes - to.first[v]);
+    }
+  }
+}
+
+void resize_nearest(isa set, const cpu_resize& how, const std::byte* in, std::byte* out,
+                    std::uint64_t first, std::uint64_t end) {
   constexpr std::int64_t block = 512;
+  static_assert(block * 4 <= 32 * image_picks::vectors_max);
   std::int64_t offset[block], roomy = 0;
+  image_picks picks;
   const bool is_middle = how.how == ops::resize::method::bilinear;
   const std::size_t bytes = static_cast<std::size_t>(how.channels) * (how.is_u8 ? 1 : 4);
+  const auto pixel_bytes = static_cast<std::int64_t>(bytes);
+  if (has_byte_shuffles(set)) picks.bytes = bytes_at_once(how, pixel_bytes);
   const auto columns = [&](std::int64_t x, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i)
       offset[i] = pixel_near(x + i, how.in_width, how.out_width, is_middle) *
                   static_cast<std::int64_t>(bytes);
+    if (picks.bytes > 0) set_picks(offset, count, pixel_bytes, how.in_width * pixel_bytes, picks);
     if (bytes == 3) roomy = roomy_pixels(how, offset, x, count, 4, 4);
   };
   const auto row = [&](std::uint64_t r, std::uint64_t image, std::int64_t y, std::int64_t x,
@@ -128,6 +157,11 @@ void resize_nearest(const cpu_resize& how, const std::byte* in, std::byte* out, 
         row_of(how, in, image, pixel_near(y, how.in_height, how.out_height, is_middle));
     std::byte* to =
         out + static_cast<std::size_t>(static_cast<std::int64_t>(r) * how.out_width + x) * bytes;
+#if BEAMLET_X86_64
+    if (picks.bytes > 0)
+      return pick_bytes_vbmi(picks, reinterpret_cast<const std::uint8_t*>(from),
+                             count * pixel_bytes, reinterpret_cast<std::uint8_t*>(to));
+#endif
     switch (bytes) {
       case 1: return pick_pixels<1>(from, offset, count, to);
       case 3:
@@ -316,8 +350,8 @@ void resize_on_cpu(const cpu_call& call, std::uint64_t first, std::uint64_t last
                       end = std::min(how.rows, last * cpu_resize::group_rows);
   if (begin >= end || how.out_width == 0 || how.channels == 0) return;
   if (is_picked(how))
-    return resize_nearest(how, call.buffer<const std::byte>(0), call.buffer<std::byte>(1), begin,
-                          end);
+    return resize_nearest(call.set, how, call.buffer<const std::byte>(0), call.buffer<std::byte>(1),
+                          begin, end);
   if (how.is_u8 != 0 && resize_taps_on_cpu(call, how, begin, end)) return;
   if (how.how == ops::resize::method::bilinear) return resize_bilinear(call, how, begin, end);
   resize_area_on_cpu(call, how, begin, end);

@@ -9,6 +9,8 @@
 #include <numeric>
 
 #include "compute/cpu/images_avx2.hpp"
+#include "compute/cpu/images_vbmi.hpp"
+#include "compute/cpu/isa.hpp"
 #include "compute/cpu/resize.hpp"
 
 namespace beamlet {
@@ -73,6 +75,25 @@ class tap_line {
   std::int64_t scale_;
 };
 
+// In 16 bits where floor((sum + d / 2) / d) is a product's upper half for all sums there are.
+image_sums divisor_of(const tap_line& across, const tap_line& down) {
+  const auto d = static_cast<std::uint32_t>(across.unit * down.unit);
+  image_sums made{};
+  made.divisor = d;
+  const std::uint64_t sum_max = std::uint64_t{255} * d + d / 2;
+  if (sum_max >= 65536) return made;
+  const auto scaled = [d](std::uint32_t shift) {
+    return ((std::uint64_t{65536} << shift) + d - 1) / d;
+  };
+  std::uint32_t shift = 0;
+  while (scaled(shift + 1) < 65536) ++shift;
+  const std::uint64_t whole = std::uint64_t{65536} << shift;
+  if ((scaled(shift) * d - whole) * sum_max >= whole) return made;
+  made.factor = static_cast<std::uint32_t>(scaled(shift));
+  made.shift = shift;
+  return made;
+}
+
 // -- plain C++
 
 void sum_taps_plain(const image_taps& t, const std::uint8_t* row, std::int64_t begin,
@@ -111,7 +132,7 @@ class tap_rows {
       : call_(call), how_(how), across_(across), down_(down) {
     row_bytes_ = how.in_width * how.channels;
     make_lanes();
-    make_divisor();
+    divide_ = divisor_of(across, down);
   }
 
   void run(std::uint64_t first, std::uint64_t end) {
@@ -171,24 +192,6 @@ class tap_rows {
       }
     }
     return true;
-  }
-
-  // In 16 bits where floor((sum + d / 2) / d) is a product's upper half for all sums there are.
-  void make_divisor() {
-    const auto d = static_cast<std::uint32_t>(across_.unit * down_.unit);
-    divide_.divisor = d;
-    divide_.factor = divide_.shift = 0;
-    const std::uint64_t sum_max = std::uint64_t{255} * d + d / 2;
-    if (sum_max >= 65536) return;
-    const auto scaled = [d](std::uint32_t shift) {
-      return ((std::uint64_t{65536} << shift) + d - 1) / d;
-    };
-    std::uint32_t shift = 0;
-    while (scaled(shift + 1) < 65536) ++shift;
-    const std::uint64_t whole = std::uint64_t{65536} << shift;
-    if ((scaled(shift) * d - whole) * sum_max >= whole) return;
-    divide_.factor = static_cast<std::uint32_t>(scaled(shift));
-    divide_.shift = shift;
   }
 
   // Of the block's pairs of lanes those that load bytes of the row only.
@@ -263,6 +266,110 @@ class tap_rows {
   alignas(64) std::uint16_t sums_[sums_max];  // slots begin with a line of the cache
 };
 
+#if BEAMLET_X86_64
+// All of a target row's source rows at once, where sums of both dimensions fit a byte's weights.
+class tap_windows {
+ public:
+  tap_windows(const cpu_call& call, const cpu_resize& how, const tap_line& across,
+              const tap_line& down)
+      : call_(call), how_(how), across_(across), down_(down) {}
+
+  // False: not for this size.
+  bool make() {
+    const std::int64_t c = how_.channels;
+    const image_sums divide = divisor_of(across_, down_);
+    if (divide.factor == 0 || divide.divisor > 127 || how_.in_width * c < 128) return false;
+    all_.divisor = divide.divisor;
+    all_.factor = divide.factor;
+    all_.shift = divide.shift;
+    all_.passes = across_.most > 2 ? 2 : 1;
+    half_ = span(32) <= 128 ? 32 : 16;
+    if (span(half_) > 128) return false;
+    all_.is_wide = span(half_) > 64 || all_.passes == 2;
+    last_ = how_.in_width * c - (all_.is_wide ? 128 : 64);
+    all_.pair_bytes = 2 * half_;
+    for (std::int64_t i = 0; i < 64; ++i) {
+      const std::int64_t e = i % half_;
+      all_.order[i] = static_cast<std::uint8_t>(e / 8 * 16 + i / half_ % 2 * 8 + e % 8);
+    }
+    const std::int64_t pairs = (how_.out_width * c + all_.pair_bytes - 1) / all_.pair_bytes;
+    const std::int64_t period = std::lcm(across_.out * c, all_.pair_bytes) / all_.pair_bytes;
+    if (pairs > std::int64_t{image_windows::pairs_max}) return false;
+    for (std::int64_t v = 0; v < pairs; ++v)
+      if (!make_pair(v, v >= period && is_inner(v) && is_inner(v - period) ? v - period : -1))
+        return false;
+    return true;
+  }
+
+  void run(std::uint64_t first, std::uint64_t end) {
+    const auto height = static_cast<std::uint64_t>(how_.out_height);
+    tap_line::taps known{};
+    for (std::uint64_t r = first; r < end; ++r) {
+      const tap_line::taps taps = down_.at(static_cast<std::int64_t>(r % height));
+      const auto count = static_cast<std::size_t>(taps.count);
+      if (taps.count != known.count || !std::equal(taps.weight, taps.weight + count, known.weight))
+        weigh_windows_vbmi(all_, taps.weight, count);
+      known = taps;
+      const std::uint8_t* image = call_.buffer<const std::uint8_t>(0) +
+                                  static_cast<std::int64_t>(r / height) * how_.image_stride;
+      const std::uint8_t* rows[taps_max];
+      for (std::int64_t k = 0; k < taps.count; ++k)
+        rows[k] = image +
+                  std::clamp<std::int64_t>(taps.first + k, 0, how_.in_height - 1) * how_.row_stride;
+      const std::int64_t bytes = how_.out_width * how_.channels;
+      sum_windows_vbmi(all_, rows, count, bytes,
+                       call_.buffer<std::uint8_t>(1) + static_cast<std::int64_t>(r) * bytes);
+    }
+  }
+
+ private:
+  // Of what so many bytes are made, at most.
+  std::int64_t span(std::int64_t bytes) const {
+    const std::int64_t apart = (bytes + how_.channels - 2) / how_.channels;
+    return (apart * across_.in / across_.out + 1 + across_.most) * how_.channels;
+  }
+  // Where the first pixel of a half begins.
+  std::int64_t begin_of(std::int64_t half) const {
+    return across_.first_of(half * half_ / how_.channels) * how_.channels;
+  }
+  // Is all that a pair loads as far from its first pixel as in the row's middle?
+  bool is_inner(std::int64_t v) const {
+    return begin_of(2 * v) >= 0 && begin_of(2 * v + 1) <= last_ &&
+           (v + 1) * all_.pair_bytes <= how_.out_width * how_.channels;
+  }
+  bool make_pair(std::int64_t v, std::int64_t same) {
+    for (std::int64_t h = 0; h < 2; ++h)
+      all_.first[v][h] =
+          static_cast<std::int32_t>(std::clamp<std::int64_t>(begin_of(2 * v + h), 0, last_));
+    if (same < 0 && all_.kinds == image_windows::kinds_max) return false;
+    all_.kind_of[v] = same >= 0 ? all_.kind_of[same] : static_cast<std::uint8_t>(all_.kinds++);
+    if (same >= 0) return true;
+    for (std::int64_t h = 0; h < 2; ++h)
+      make_half((2 * v + h) * half_, all_.first[v][h], all_.all[all_.kind_of[v]].halves[h]);
+    return true;
+  }
+  void make_half(std::int64_t begin, std::int64_t from, image_windows::half& to) {
+    to = {};
+    for (std::int64_t e = 0; e < half_; ++e) {
+      const std::int64_t pixel = std::min((begin + e) / how_.channels, how_.out_width - 1);
+      const tap_line::taps taps = across_.at(pixel);
+      for (std::int64_t k = 0; k < taps.count; ++k) {
+        const std::int64_t x = std::clamp<std::int64_t>(taps.first + k, 0, how_.in_width - 1);
+        to.at[k / 2][2 * e + k % 2] =
+            static_cast<std::uint8_t>(x * how_.channels + (begin + e) % how_.channels - from);
+        to.weight[k / 2][2 * e + k % 2] = static_cast<std::uint8_t>(taps.weight[k]);
+      }
+    }
+  }
+
+  const cpu_call& call_;
+  const cpu_resize& how_;
+  const tap_line &across_, &down_;
+  std::int64_t half_ = 0, last_ = 0;  // bytes of half a pair; where the last may load
+  image_windows all_;
+};
+#endif
+
 }  // namespace
 
 bool resize_taps_on_cpu(const cpu_call& call, const cpu_resize& how, std::uint64_t first,
@@ -278,6 +385,15 @@ bool resize_taps_on_cpu(const cpu_call& call, const cpu_resize& how, std::uint64
                    !std::has_single_bit(static_cast<std::uint64_t>(down.unit)) || down.unit > 128))
     return false;
   if (!across.find_most() || !down.find_most()) return false;
+#if BEAMLET_X86_64
+  if (has_byte_shuffles(call.set)) {
+    tap_windows windows(call, how, across, down);
+    if (windows.make()) {
+      windows.run(first, end);
+      return true;
+    }
+  }
+#endif
   tap_rows(call, how, across, down).run(first, end);
   return true;
 }

@@ -132,23 +132,23 @@ inline std::vector<op_case> cases_of_convert_color() {
   };
   for (const standard by : {standard::bt601_limited, standard::bt601_full, standard::bt709_limited,
                             standard::bt709_full}) {
-    add(dense({36, 50}), color::nv12, color::rgb, by);
-    add(dense({7, 36, 2}), color::yuyv, color::bgr, by);
-    add(dense({9, 41, 3}), color::rgb, color::gray, by);
+    add(dense({36, 150}), color::nv12, color::rgb, by);
+    add(dense({7, 134, 2}), color::yuyv, color::bgr, by);
+    add(dense({9, 141, 3}), color::rgb, color::gray, by);
   }
   for (const color three : {color::rgb, color::bgr}) {
     const standard by = standard::bt601_limited;
     add(dense({3, 2}), color::nv12, three, by);
     add(dense({2, 5, 6, 16}), color::nv12, three, by);
-    add(strided({6, 34}, {-40, 1}), color::nv12, three, by);
+    add(strided({6, 134}, {-140, 1}), color::nv12, three, by);
     add(strided({6, 8}, {1, 6}), color::nv12, three, by);
     add(dense({3, 5, 2, 2}), color::yuyv, three, by);
     add(strided({4, 6, 2}, {-30, 4, 2}), color::yuyv, three, by);
     add(dense({2, 23, 3}), three, three == color::rgb ? color::bgr : color::rgb, by);
     add(strided({5, 3, 3}, {9, -3, -1}), three, three == color::rgb ? color::bgr : color::rgb, by);
-    add(strided({5, 37, 3}, {200, 3, 1}), three, color::gray, by);
+    add(strided({5, 91, 3}, {300, 3, 1}), three, color::gray, by);
     add(strided({2, 3, 4, 5, 3}, {400, 100, 20, 3, 1}), three, color::gray, by);
-    add(dense({3, 33, 1}), color::gray, three, by);
+    add(dense({3, 133, 1}), color::gray, three, by);
     add(strided({3, 9, 1}, {0, 2, 7}), color::gray, three, by);
   }
   add(dense({0, 4}), color::nv12, color::rgb, standard::bt601_limited);

@@ -117,9 +117,13 @@ inline std::vector<op_case> cases_of_resize() {
         add_dense({12, 30, channels}, 6, 15);
         add_dense({17, 40, channels}, 40, 17);
         add_dense({9, 66, channels}, 3, 22);
+        add_dense({12, 231, channels}, 8, 154);
       }
       add_dense({2, 3, 20, 30, 3}, 13, 21);
       add_dense({64, 64, 3}, 1, 1);
+      add_dense({9, 150, 3}, 3, 50);
+      add_dense({5, 75, 3}, 10, 150);
+      add_dense({8, 180, 3}, 2, 45);
       add_dense({300, 4, 1}, 2, 4);
       add_dense({3, 3, 300}, 2, 5);
       add({20, 30, 3}, {-120, 3, 1}, 7, 11);  // upside down, a crop
