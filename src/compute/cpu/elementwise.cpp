@@ -24,20 +24,24 @@ BEAMLET_IN_LOOPS void zip_block(float* out, const float* x, const float* y, cons
     f(floats<N>::load(x + i), floats<N>::load(y + i)).store(out + i);
 }
 
-// Functions of turns: elements past vectored::turns_size_max are the C library's.
+// Functions of turns: elements past vectored::turns_size_max are the C library's. Looked for a few
+// vectors at a time, so that what comes from memory is computed with while more of it comes.
 template <int N, class Function>
 BEAMLET_IN_LOOPS void map_block_of_turns(float* out, const float* x, const Function& f,
                                          float (*far)(float)) {
   constexpr float most = vectored::turns_size_max;
-  ints<N> past = 0;
-  for (std::size_t i = 0; i < block_elements; i += N)
-    past = past | (vectored::absolute(floats<N>::load(x + i)) > most);
-  const bool has_far = is_any(past);
-  for (std::size_t i = 0; i < block_elements; i += N) {
-    const auto v = floats<N>::load(x + i);
-    f(v).store(out + i);
-    for (int k = 0; has_far && k < N; ++k)
-      if (std::abs(v[k]) > most) out[i + static_cast<std::size_t>(k)] = far(v[k]);
+  constexpr std::size_t piece = 8 * N;
+  for (std::size_t from = 0; from < block_elements; from += piece) {
+    ints<N> past = 0;
+    for (std::size_t i = from; i < from + piece; i += N)
+      past = past | (vectored::absolute(floats<N>::load(x + i)) > most);
+    const bool has_far = is_any(past);
+    for (std::size_t i = from; i < from + piece; i += N) {
+      const auto v = floats<N>::load(x + i);
+      f(v).store(out + i);
+      for (int k = 0; has_far && k < N; ++k)
+        if (std::abs(v[k]) > most) out[i + static_cast<std::size_t>(k)] = far(v[k]);
+    }
   }
 }
 

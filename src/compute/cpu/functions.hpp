@@ -154,8 +154,7 @@ BEAMLET_IN_LOOPS floats<N> erf(const floats<N>& x) {
   return with_sign(smaller<N>(1.0f, size * p / q), x);
 }
 
-/// Up to this size sin and cos are within 2.3 units in the last place; past it
-/// they mean nothing.
+/// Up to this size sin and cos are within 2.3 units in the last place; past it they mean nothing.
 inline constexpr float turns_size_max = 12864;
 
 /// The sine of a size, plus a quarter of a turn `of_cosine`: size = h pi + r, h whole (of_cosine:
@@ -186,12 +185,13 @@ BEAMLET_IN_LOOPS floats<N> sin(const floats<N>& x) {
   return floats_of_bits(bits_of(y) ^ (half_turns << 31) ^
                         (bits_of(x) & std::numeric_limits<std::int32_t>::min()));
 }
-/// As sin.
+/// As sin. Exactly 1 next to 0, where x has digits that r has not.
 template <int N>
 BEAMLET_IN_LOOPS floats<N> cos(const floats<N>& x) {
   ints<N> half_turns;
-  const floats<N> y = sine_of_turns<true>(absolute(x), half_turns);
-  return floats_of_bits(bits_of(y) ^ (half_turns << 31));
+  const floats<N> size = absolute(x), y = sine_of_turns<true>(size, half_turns);
+  return select<float, N>(size < 2.44140625e-4f, 1.0f,
+                          floats_of_bits(bits_of(y) ^ (half_turns << 31)));
 }
 
 /// Halves to the even number, and numbers too large to have a fraction as they are.
