@@ -60,7 +60,7 @@ std::uint32_t tuner::way_of(work_key key) const noexcept {
 
 void tuner::note(work_key key, const op& what, std::span<const operand> inputs,
                  std::span<const operand> outputs, std::uint32_t ways) {
-  if (ways < 2 || known_.contains(key) || known_.size() >= works_max) return;
+  if (ways < 2 || known_.contains(key) || known_.size() + waiting_.size() >= works_max) return;
   if (spent_ns_ >= search_ns_max_ || waiting_.size() >= waiting_max) return;
   if (seen_.size() >= works_max) seen_.clear();
   if (++seen_[key] != 2) return;
@@ -128,14 +128,16 @@ result<void> tuner::step() {
     waiting_.pop_front();
     return {};
   }
-  // The first run of each compiles.
-  if (took.has_value() && of.run > 0 && *took < of.best_ns) {
-    of.best_ns = *took;
-    of.best = of.way;
-  }
+  // The first run of each compiles. A way counts once all of its runs have come to their end.
+  if (took.has_value() && of.run > 0) of.way_ns = std::min(of.way_ns, *took);
   if (!took.has_value() || ++of.run > runs_of_way) {
+    if (took.has_value() && of.way_ns < of.best_ns) {
+      of.best_ns = of.way_ns;
+      of.best = of.way;
+    }
     ++of.way;
     of.run = 0;
+    of.way_ns = never_ns;
   }
   if (of.way >= of.ways) end(of);
   else if (spent_ns_ >= search_ns_max_) waiting_.clear();
@@ -143,7 +145,7 @@ result<void> tuner::step() {
 }
 
 void tuner::end(search& of) {
-  known_[of.key] = of.best;
+  if (of.best_ns != never_ns) known_[of.key] = of.best;  // else none of them ran
   waiting_.pop_front();
   if (known_.size() == kept_) return;
   std::vector<std::pair<work_key, std::uint32_t>> all(known_.begin(), known_.end());

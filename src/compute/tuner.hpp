@@ -57,6 +57,7 @@ class tuner {
   std::size_t known() const noexcept { return known_.size(); }
 
  private:
+  static constexpr std::uint64_t never_ns = ~std::uint64_t{0};
   struct search {
     work_key key;
     op what;
@@ -64,7 +65,7 @@ class tuner {
     std::size_t inputs;
     std::uint32_t ways, way = 0, run = 0;  // what comes next
     std::uint32_t best = 0;
-    std::uint64_t best_ns = ~std::uint64_t{0};
+    std::uint64_t best_ns = never_ns, way_ns = never_ns;  // way_ns: of the way that is being tried
     std::vector<std::unique_ptr<device_buffer>> memory = {};
   };
   result<void> allocate(search& of);

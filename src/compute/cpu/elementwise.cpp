@@ -24,6 +24,27 @@ BEAMLET_IN_LOOPS void zip_block(float* out, const float* x, const float* y, cons
     f(floats<N>::load(x + i), floats<N>::load(y + i)).store(out + i);
 }
 
+// Functions of turns: elements past vectored::turns_size_max are the C library's. Looked for a few
+// vectors at a time, so that what comes from memory is computed with while more of it comes.
+template <int N, class Function>
+BEAMLET_IN_LOOPS void map_block_of_turns(float* out, const float* x, const Function& f,
+                                         float (*far)(float)) {
+  constexpr float most = vectored::turns_size_max;
+  constexpr std::size_t piece = 8 * N;
+  for (std::size_t from = 0; from < block_elements; from += piece) {
+    ints<N> past = 0;
+    for (std::size_t i = from; i < from + piece; i += N)
+      past = past | (vectored::absolute(floats<N>::load(x + i)) > most);
+    const bool has_far = is_any(past);
+    for (std::size_t i = from; i < from + piece; i += N) {
+      const auto v = floats<N>::load(x + i);
+      f(v).store(out + i);
+      for (int k = 0; has_far && k < N; ++k)
+        if (std::abs(v[k]) > most) out[i + static_cast<std::size_t>(k)] = far(v[k]);
+    }
+  }
+}
+
 // Functions that nobody wrote for vectors yet.
 template <int N, class Function>
 BEAMLET_IN_LOOPS floats<N> one_by_one(const Function& f) {
@@ -39,6 +60,13 @@ BEAMLET_IN_LOOPS floats<N> one_by_one(const Function& f) {
           (void)a, (void)b;                                                  \
           return __VA_ARGS__;                                                \
         });                                                                  \
+    break;
+#define BEAMLET_OF_TURNS(name)                                                              \
+  case ops::function::name:                                                                 \
+    map_block_of_turns<N>(                                                                  \
+        out, x,                                                                             \
+        [](const vec& v) __attribute__((always_inline))->vec { return vectored::name(v); }, \
+        +[](float v) { return std::name(v); });                                             \
     break;
 #define BEAMLET_OF_XY(name, ...)                                                        \
   case ops::function::name:                                                             \
@@ -62,8 +90,8 @@ BEAMLET_IN_LOOPS void chain_step(const ops::step& step, float* out, const float*
     BEAMLET_OF_X(reciprocal, 1.0f / v)
     BEAMLET_OF_X(exp, vectored::exp(v))
     BEAMLET_OF_X(log, vectored::log(v))
-    BEAMLET_OF_X(sin, one_by_one<N>([&](int i) { return std::sin(v[i]); }))
-    BEAMLET_OF_X(cos, one_by_one<N>([&](int i) { return std::cos(v[i]); }))
+    BEAMLET_OF_TURNS(sin)
+    BEAMLET_OF_TURNS(cos)
     BEAMLET_OF_X(tanh, vectored::tanh(v))
     BEAMLET_OF_X(erf, vectored::erf(v))
     BEAMLET_OF_X(sigmoid, 1.0f / (vectored::exp(-v) + 1.0f))
@@ -94,6 +122,7 @@ BEAMLET_IN_LOOPS void chain_step(const ops::step& step, float* out, const float*
   }
 }
 #undef BEAMLET_OF_X
+#undef BEAMLET_OF_TURNS
 #undef BEAMLET_OF_XY
 
 // A block through the chain. x[i] is input i; all point to block_elements numbers.

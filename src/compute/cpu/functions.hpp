@@ -154,6 +154,46 @@ BEAMLET_IN_LOOPS floats<N> erf(const floats<N>& x) {
   return with_sign(smaller<N>(1.0f, size * p / q), x);
 }
 
+/// Up to this size sin and cos are within 2.3 units in the last place; past it they mean nothing.
+inline constexpr float turns_size_max = 12864;
+
+/// The sine of a size, plus a quarter of a turn `of_cosine`: size = h pi + r, h whole (of_cosine:
+/// and a half), and a polynomial of r, fitted for the least relative error. h has 13 bits and the
+/// parts of pi 11, but for the last: their products are exact, with and without fused multiply-add.
+template <bool of_cosine, int N>
+BEAMLET_IN_LOOPS floats<N> sine_of_turns(const floats<N>& size, ints<N>& half_turns) {
+  const floats<N> round = 12582912.0f;  // as in exp_of_rest
+  floats<N> turns = size * 0.318309886f;
+  if constexpr (of_cosine) turns = turns + 0.5f;
+  const floats<N> shifted = turns + round;
+  floats<N> h = shifted - round;
+  if constexpr (of_cosine) h = h - 0.5f;
+  half_turns = bits_of(shifted);
+  const floats<N> near = size - h * 3.140625f - h * 9.67502594e-4f;
+  const floats<N> r = near - h * 1.50990672e-7f - h * 5.12668813e-12f, s = r * r;
+  floats<N> y = 2.605551451e-6f;
+  y = y * s - 1.980950487e-4f;
+  y = y * s + 8.333064994e-3f;
+  y = y * s - 1.666665951e-1f;
+  return y * (s * r) + r;
+}
+/// REQUIRES: |x| <= turns_size_max, or NaN.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> sin(const floats<N>& x) {
+  ints<N> half_turns;
+  const floats<N> y = sine_of_turns<false>(absolute(x), half_turns);
+  return floats_of_bits(bits_of(y) ^ (half_turns << 31) ^
+                        (bits_of(x) & std::numeric_limits<std::int32_t>::min()));
+}
+/// As sin. Exactly 1 next to 0, where x has digits that r has not.
+template <int N>
+BEAMLET_IN_LOOPS floats<N> cos(const floats<N>& x) {
+  ints<N> half_turns;
+  const floats<N> size = absolute(x), y = sine_of_turns<true>(size, half_turns);
+  return select<float, N>(size < 2.44140625e-4f, 1.0f,
+                          floats_of_bits(bits_of(y) ^ (half_turns << 31)));
+}
+
 /// Halves to the even number, and numbers too large to have a fraction as they are.
 template <int N>
 BEAMLET_IN_LOOPS floats<N> round(const floats<N>& x) {

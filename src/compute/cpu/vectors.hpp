@@ -70,6 +70,7 @@ struct vector_of {
   BEAMLET_VECTOR_OPERATOR(*)
   BEAMLET_VECTOR_OPERATOR(&)
   BEAMLET_VECTOR_OPERATOR(|)
+  BEAMLET_VECTOR_OPERATOR(^)
 #undef BEAMLET_VECTOR_OPERATOR
   BEAMLET_IN_LOOPS friend vector_of operator/(const vector_of& a, const vector_of& b) {
     return a.v / b.v;
@@ -129,6 +130,14 @@ BEAMLET_IN_LOOPS ints<N> is_nan(const floats<N>& x) {
 template <int N>
 BEAMLET_IN_LOOPS ints<N> is_number(const floats<N>& x) {
   return x == x;  // NOLINT: as all but NaN
+}
+
+/// Is any element of a mask set?
+template <int N>
+BEAMLET_IN_LOOPS bool is_any(const ints<N>& mask) {
+  std::int32_t all = 0;
+  for (int i = 0; i < N; ++i) all |= mask[i];
+  return all != 0;
 }
 
 /// Outputs from this size on are not read again before the caches have forgotten them.

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "compute/cpu/cpu_device.hpp"
@@ -25,8 +26,9 @@ using namespace std::chrono_literals;
 
 /// What one device is to do wrong, and what it did.
 struct switches {
-  std::atomic<bool> opens{true}, allocates{true}, imports{true}, submits{true}, waits{true},
-      is_lost{false};
+  std::atomic<bool> opens{true}, allocates{true}, imports{true}, launches{true}, submits{true},
+      waits{true}, is_lost{false};
+  std::atomic<int> wait_ms{0};  // what each wait takes at least
   std::atomic<int> opened{0}, allocated{0}, imported{0}, submitted{0}, waited{0};
 
   /// While it is closed the device does not finish.
@@ -67,12 +69,21 @@ inline error broken(errc code) {
   return error(code, error_layer::compute, {"the test's device was told to fail", "", "", ""});
 }
 
+/// What a lost device may still use is never freed, on purpose. The leak sanitizer finds it here.
+inline void remember(const compute::device_buffer* memory) {
+  static std::mutex lock;
+  static auto* const all = new std::vector<const compute::device_buffer*>;
+  std::lock_guard hold(lock);
+  all->push_back(memory);
+}
+
 class switched_queue final : public compute::device_queue {
  public:
   switched_queue(std::unique_ptr<compute::device_queue> real, std::shared_ptr<switches> s)
       : real_(std::move(real)), how_(std::move(s)) {}
   result<void> launch(const compute::kernel& what, const compute::kernel_launch& how) override {
     if (how_->is_lost) return broken(errc::device_lost);
+    if (!how_->launches) return broken(errc::unsupported);
     return real_->launch(what, how);
   }
   result<void> copy(const compute::binding& from, const compute::binding& to) override {
@@ -86,6 +97,7 @@ class switched_queue final : public compute::device_queue {
   }
   result<void> wait(std::uint64_t ticket, base::time_ns timeout_ns) override {
     how_->note("w");
+    std::this_thread::sleep_for(std::chrono::milliseconds(how_->wait_ms));
     if (!how_->pass(timeout_ns)) return broken(errc::timeout);
     if (!how_->waits || how_->is_lost) return broken(errc::device_lost);
     ++how_->waited;
@@ -113,7 +125,9 @@ class switched_device final : public compute::device {
                                                            compute::memory_place place) override {
     if (!how_->allocates) return broken(errc::no_memory);
     ++how_->allocated;
-    return real_->allocate(bytes, place);
+    BEAMLET_TRY(auto made, real_->allocate(bytes, place));
+    remember(made.get());
+    return made;
   }
   result<std::unique_ptr<compute::device_buffer>> import(std::span<std::byte> memory,
                                                          compute::memory_access access) override {
