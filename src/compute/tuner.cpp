@@ -2,7 +2,6 @@
 #include "compute/tuner.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -18,12 +17,6 @@ namespace {
 // Grows when the ways of a work, or the keys of works, become others.
 constexpr std::uint64_t ways_version = 1;
 
-std::uint64_t tuner_now_ns() {
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
-}
-
 bool ends_device(const error& why) {
   return why.code() == errc::device_lost || why.code() == errc::timeout;
 }
@@ -33,8 +26,9 @@ std::uint64_t bytes_of(const operand& one) { return std::max<std::uint64_t>(one.
 
 }  // namespace
 
-tuner::tuner(executor& on, const std::string& cache_folder, std::uint64_t search_ns_max)
-    : on_(&on), search_ns_max_(search_ns_max) {
+tuner::tuner(executor& on, const std::string& cache_folder, std::uint64_t search_ns_max,
+             clock now_ns)
+    : on_(&on), now_ns_(std::move(now_ns)), search_ns_max_(search_ns_max) {
   if (!cache_folder.empty())
     if (auto opened = blob_cache::open(cache_folder); opened.has_value())
       files_ = *std::move(opened);
@@ -104,21 +98,21 @@ result<std::uint64_t> tuner::time_of(search& of, std::uint32_t way) {
                                         all.subspan(of.inputs), way));
   std::vector<device_buffer*> memory;
   for (const auto& one : of.memory) memory.push_back(one.get());
-  const std::uint64_t since = tuner_now_ns();
+  const std::uint64_t since = now_ns_();
   auto recorded = on_->record(made, memory);  // as far as it came, it runs
   BEAMLET_TRY(const std::uint64_t ticket, on_->submit());
   BEAMLET_TRY_VOID(on_->wait(ticket, run_ns_max));
   if (!recorded.has_value()) return recorded.error();
-  return tuner_now_ns() - since;
+  return now_ns_() - since;
 }
 
 result<void> tuner::step() {
   search& of = waiting_.front();
-  const std::uint64_t since = tuner_now_ns();
+  const std::uint64_t since = now_ns_();
   result<void> ready;
   if (of.memory.empty()) ready = allocate(of);
   const auto took = ready.has_value() ? time_of(of, of.way) : result<std::uint64_t>(ready.error());
-  spent_ns_ += tuner_now_ns() - since;
+  spent_ns_ += now_ns_() - since;
   if (!took.has_value() && ends_device(took.error())) {
     for (auto& one : of.memory) (void)one.release();  // the device may still use it
     waiting_.clear();

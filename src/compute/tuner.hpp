@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -32,10 +33,12 @@ class tuner {
   /// Of one run, after which the device is given up.
   static constexpr base::time_ns run_ns_max = 10'000'000'000;
 
+  using clock = std::function<std::uint64_t()>;  // nanoseconds since a fixed time
+
   /// Reads what an earlier run found. `cache_folder` may be empty: nothing is kept.
   /// `search_ns_max`: for all trials, with what compiling kernels for them takes; the last one may
   /// pass it.
-  tuner(executor& on, const std::string& cache_folder, std::uint64_t search_ns_max);
+  tuner(executor& on, const std::string& cache_folder, std::uint64_t search_ns_max, clock now_ns);
   tuner(const tuner&) = delete;
   tuner& operator=(const tuner&) = delete;
 
@@ -74,6 +77,7 @@ class tuner {
   blob_key key() const;
 
   executor* on_;
+  clock now_ns_;
   blob_cache files_;
   std::unordered_map<work_key, std::uint32_t> known_, seen_;
   std::deque<search> waiting_;

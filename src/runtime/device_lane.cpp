@@ -100,7 +100,8 @@ void device_lane::run() {
     memory_ = std::make_unique<device_memory>(*executor_, around_.results());
     if (around_.tuning_ns != 0)
       tuner_ =
-          std::make_unique<compute::tuner>(*executor_, around_.tuning_folder, around_.tuning_ns);
+          std::make_unique<compute::tuner>(*executor_, around_.tuning_folder, around_.tuning_ns,
+                                           [this] { return sched::now_ns(*here_); });
     open_.store(true, std::memory_order_release);
   }
   serve();

@@ -21,7 +21,7 @@ namespace device_tests {
 namespace {
 using compute::tuner;
 
-constexpr std::uint64_t an_hour_ns = 3600ull * 1000 * 1000 * 1000;
+constexpr std::uint64_t search_ns = 1'000'000'000;
 constexpr int trials_of_way = 1 + static_cast<int>(tuner::runs_of_way);
 
 // A device, and work for it that has as many ways as a test says.
@@ -37,8 +37,8 @@ struct tuned_device {
     REQUIRE(made.has_value());
     runs = *std::move(made);
   }
-  tuner make(const std::string& folder = {}, std::uint64_t search_ns_max = an_hour_ns) const {
-    return {*runs, folder, search_ns_max};
+  tuner make(const std::string& folder = {}) const {
+    return {*runs, folder, search_ns, [s = how] { return s->now_ns; }};
   }
   void note_twice(tuner& to, tuner::work_key key, std::uint32_t ways) const {
     for (int i = 0; i < 2; ++i) to.note(key, scaled(2, 1), row, row, ways);
@@ -67,9 +67,9 @@ std::vector<std::string> files_in(const std::string& folder) {
 void find_way_1(const tuned_device& on, const std::string& folder) {
   tuner one = on.make(folder);
   on.note_twice(one, 7, 2);
-  on.how->wait_ms = 20;
+  on.how->wait_ns = 20;
   try_way(one);
-  on.how->wait_ms = 0;
+  on.how->wait_ns = 0;
   try_way(one);
   REQUIRE(one.way_of(7) == 1);
 }
@@ -82,16 +82,16 @@ TEST_CASE("a way that fails is not chosen, the best of the others is") {
     CAPTURE(good_runs);
     tuner one = on.make();
     on.note_twice(one, 7, 3);
-    on.how->wait_ms = 40;
+    on.how->wait_ns = 40;
     try_way(one);
-    on.how->wait_ms = 0;
+    on.how->wait_ns = 0;
     try_way(one, good_runs);
     on.how->launches = false;
     try_way(one, 1);
     on.how->launches = true;
-    on.how->wait_ms = 5;
+    on.how->wait_ns = 5;
     try_way(one);
-    on.how->wait_ms = 0;
+    on.how->wait_ns = 0;
     CHECK(!one.has_work());
     CHECK(one.known() == 1);
     CHECK(one.way_of(7) == 2);
@@ -151,13 +151,13 @@ TEST_CASE("work with more memory than trials may have is not tried") {
 TEST_CASE("a search that has had its time ends between ways, and keeps what it had found") {
   const tuned_device on;
   const scratch_folder folder;
-  tuner one = on.make(folder.path(), 1'000'000'000);
+  tuner one = on.make(folder.path());
   for (const tuner::work_key key : {7, 8}) on.note_twice(one, key, 2);
   try_way(one, 2 * trials_of_way);
   REQUIRE(one.known() == 1);
-  on.how->wait_ms = 1100;
+  on.how->wait_ns = search_ns;
   try_way(one, 1);
-  on.how->wait_ms = 0;
+  on.how->wait_ns = 0;
   CHECK(!one.has_work());
   on.note_twice(one, 9, 2);
   CHECK(!one.has_work());
@@ -237,7 +237,7 @@ TEST_CASE("ways of another device, or of a file that is something else, are not 
     REQUIRE(other.open().has_value());
     auto runs = compute::executor::make(other);
     REQUIRE(runs.has_value());
-    return tuner(**runs, folder.path(), an_hour_ns).known();
+    return tuner(**runs, folder.path(), search_ns, [] { return 0; }).known();
   };
   CHECK(known_to(info) == 1);
   info.driver += " of tomorrow";
