@@ -31,8 +31,9 @@ using namespace conformance;
 #define BEAMLET_OP(op_name, how_far)                                                    \
   TEST_CASE_TEMPLATE(#op_name " gives what its reference gives", Backend, cpu_backend,  \
                      opencl_backend, vulkan_backend) {                                  \
+    if (Backend::devices().empty()) return;                                             \
     check_op_cases<ops::op_name>(                                                       \
-        Backend::devices(), cases_of_##op_name,                                         \
+        Backend::devices(), cases_of_##op_name(),                                       \
         [](const auto& what, const auto& in, auto& out) { reference(what, in, out); }); \
   }
 #include "kernels/ops.def"
@@ -56,7 +57,7 @@ TEST_CASE("the processor's functions of infinities, NaN and subnormals are those
     cases.push_back(one);
   }
   check_op_cases<ops::elementwise>(
-      cpu_backend::devices(), [&] { return cases; },
+      cpu_backend::devices(), cases,
       [](const auto& what, const auto& in, auto& out) { reference(what, in, out); });
 }
 

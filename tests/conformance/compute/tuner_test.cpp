@@ -19,6 +19,10 @@ using namespace conformance;
 
 constexpr std::uint64_t an_hour_ns = 3600ull * 1000 * 1000 * 1000;
 constexpr std::uint32_t ways_max = 8;
+std::uint64_t steady_ns() {
+  return static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
 
 TEST_CASE_TEMPLATE("a product is the same in every way that a device has", Backend, opencl_backend,
                    vulkan_backend) {
@@ -59,7 +63,7 @@ TEST_CASE("opencl: a tuner tries the ways of work that comes again, and keeps wh
     REQUIRE(runs.has_value());
     const std::uint32_t ways = work.ways_on(*on);
     REQUIRE(ways > 1);
-    tuner one(**runs, folder.path(), an_hour_ns);
+    tuner one(**runs, folder.path(), an_hour_ns, steady_ns);
     work.note(one, 7, ways);
     CHECK(!one.has_work());  // it came once
     work.note(one, 7, ways);
@@ -72,7 +76,7 @@ TEST_CASE("opencl: a tuner tries the ways of work that comes again, and keeps wh
     for (int i = 0; i < 3; ++i) work.note(one, 7, ways);
     CHECK(!one.has_work());  // its way is known
 
-    tuner next(**runs, folder.path(), an_hour_ns);
+    tuner next(**runs, folder.path(), an_hour_ns, steady_ns);
     CHECK(next.known() == 1);
     CHECK(next.way_of(7) == one.way_of(7));
   }
@@ -83,7 +87,7 @@ TEST_CASE("opencl: a tuner's search ends with its time") {
   for (const auto& on : opencl_backend::devices()) {
     auto runs = executor::make(*on);
     REQUIRE(runs.has_value());
-    tuner one(**runs, {}, 1);
+    tuner one(**runs, {}, 1, steady_ns);
     for (int i = 0; i < 2; ++i) work.note(one, 7, work.ways_on(*on));
     REQUIRE(one.has_work());
     REQUIRE(one.step().has_value());
