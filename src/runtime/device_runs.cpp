@@ -2,6 +2,7 @@
 // The life of a device task: it waits for its inputs, or for what makes them to be on a device;
 // looks for a device; runs there; and once more elsewhere where that failed.
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "beamlet/runtime/runtime.hpp"
@@ -59,11 +60,7 @@ class device_service::job_guard {
   job_guard(const job_guard&) = delete;
   job_guard& operator=(const job_guard&) = delete;
   ~job_guard() {
-    {
-      std::lock_guard hold(service_.lock_);
-      job_->is_over = true;
-      if (job_->cell != nullptr) service_.makers_.erase(job_->cell);
-    }
+    service_.forget(*job_);
     {
       std::lock_guard hold(job_->lock);
       job_->at = nullptr;
@@ -76,6 +73,22 @@ class device_service::job_guard {
   device_service& service_;
   std::shared_ptr<device_job> job_;
 };
+
+/// The same for one that may never get its share of `gpu`.
+struct device_service::waiting_guard {
+  device_service& service;
+  std::shared_ptr<device_job> job;
+  ~waiting_guard() {
+    service.forget(*job);
+    job->placed.set();
+  }
+};
+
+void device_service::forget(device_job& job) {
+  std::lock_guard hold(lock_);
+  job.is_over = true;
+  if (job.cell != nullptr) makers_.erase(job.cell);
+}
 
 // -- submission
 
@@ -100,17 +113,49 @@ task_options options_of(const device_job& job) {
   made.name = job.name;
   made.priority = job.options.priority;
   made.deadline = job.options.deadline;
-  made.num_gpus = job.options.num_gpus;
-  if (made.num_gpus > 0) made.on_infeasible = on_infeasible::wait;  // until devices are known
   return made;
 }
 }  // namespace
 
+/// What it needs is there, or on its way, when it takes its share of `gpu`: a task that has one
+/// waits for nobody that wants one.
+template <class T>
+async<T> device_service::run_with_gpus(
+    std::shared_ptr<device_job> job,
+    async<T> (device_service::*work)(std::shared_ptr<device_job>)) {
+  const std::uint64_t since = home_.port->now_ns();
+  waiting_guard guard{*this, job};
+  (void)co_await found_.when_set().as_result();  // how many there are is known then
+  for (std::size_t i = 0; i < job->inputs.size(); ++i) {
+    if (auto maker = job->makers[i].lock()) (void)co_await maker->placed.when_set().as_result();
+    else (void)co_await job->inputs[i];
+  }
+  task_options made = options_of(*job);
+  made.num_gpus = job->options.num_gpus;
+  if (made.deadline.count() > 0)
+    made.deadline = std::max(made.deadline - std::chrono::nanoseconds(home_.port->now_ns() - since),
+                             std::chrono::nanoseconds(1));
+  co_return co_await runtime_handle(&core_)
+      .task([this, job, work] { return (this->*work)(job); })
+      .options(made)
+      .remote();
+}
+
+template <class T>
+ref<T> device_service::start(const std::shared_ptr<device_job>& job,
+                             async<T> (device_service::*work)(std::shared_ptr<device_job>)) {
+  task_options made = options_of(*job);
+  if (job->options.num_gpus > 0) made.name += " waits for gpu";
+  return runtime_handle(&core_)
+      .task([this, job, work] {
+        return job->options.num_gpus > 0 ? run_with_gpus(job, work) : (this->*work)(job);
+      })
+      .options(made)
+      .remote();
+}
+
 ref<tensor> device_service::submit(const std::shared_ptr<device_job>& job) {
-  ref<tensor> made = runtime_handle(&core_)
-                         .task([this, job] { return run_one(job); })
-                         .options(options_of(*job))
-                         .remote();
+  ref<tensor> made = start(job, &device_service::run_one);
   std::lock_guard hold(lock_);
   if (job->is_over) return made;
   job->cell = ref_access::cell(made);
@@ -119,10 +164,7 @@ ref<tensor> device_service::submit(const std::shared_ptr<device_job>& job) {
 }
 
 ref<std::vector<tensor>> device_service::submit_all(const std::shared_ptr<device_job>& job) {
-  return runtime_handle(&core_)
-      .task([this, job] { return run(job); })
-      .options(options_of(*job))
-      .remote();
+  return start(job, &device_service::run);
 }
 
 // -- the task

@@ -165,11 +165,9 @@ void device_service::install(std::vector<device_record> records, std::string not
     give_back(std::move(mine));
     records.insert(records.begin(), std::move(record));
   }
-  std::int64_t gpus = 0;
-  for (const device_record& r : records)
-    gpus += r.info.kind != compute::device_kind::cpu && r.twin_of.empty() && r.fault.empty();
   const bool is_first = !choice_.has_value() && choice_fault_.code() == errc::ok;
   std::vector<std::size_t> wanted;
+  std::int64_t gpus = 0;
   {
     std::lock_guard hold(lock_);
     note_ = std::move(note);
@@ -186,6 +184,8 @@ void device_service::install(std::vector<device_record> records, std::string not
     if (choice_.has_value() && !is_first)
       for (std::size_t i = 1; i < lanes_.size(); ++i)
         if (choice_->may_choose(i, "")) wanted.push_back(i);
+    for (const std::size_t i : wanted)
+      gpus += choice_->devices()[i].info.kind != compute::device_kind::cpu;
   }
   for (const std::size_t i : wanted) (void)lane(i);
   if (gpus == 0 || is_first) return;

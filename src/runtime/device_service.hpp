@@ -91,8 +91,16 @@ class device_service final : public device_host {
 
  private:
   class job_guard;
+  struct waiting_guard;
   struct lane_job_guard;
 
+  template <class T>
+  ref<T> start(const std::shared_ptr<device_job>& job,
+               async<T> (device_service::*work)(std::shared_ptr<device_job>));
+  template <class T>
+  async<T> run_with_gpus(std::shared_ptr<device_job> job,
+                         async<T> (device_service::*work)(std::shared_ptr<device_job>));
+  void forget(device_job& job);
   async<tensor> run_one(std::shared_ptr<device_job> job);
   async<std::vector<tensor>> run(std::shared_ptr<device_job> job);
   async<void> gather(device_job* job, device_attempt* how);

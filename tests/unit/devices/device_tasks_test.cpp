@@ -210,6 +210,76 @@ TEST_CASE("there is a gpu of the resource for each device that is none of the pr
   CHECK(rt.get(too_many).error().code() == errc::infeasible);
 }
 
+// A runtime with one gpu, and work for it.
+struct one_gpu {
+  test_devices one{1};
+  runtime rt;
+  explicit one_gpu(compute::device_kind kind = compute::device_kind::discrete) {
+    one.given[0].record.info.kind = kind;
+    rt = runtime::start(one.options()).value();
+    REQUIRE(rt.devices().has_value());
+  }
+  switches& device() { return *one.how[0]; }
+  template <class Input>
+  ref<tensor> run(Input&& x, double gpus, priority at = priority::normal) {
+    device_task_options how;
+    how.device = "test";
+    how.num_gpus = gpus;
+    how.priority = at;
+    return rt.device_task(scaled(2, 1)).options(how).remote(std::forward<Input>(x));
+  }
+  // Each that has its share is two tasks: one for that share, and one on the device.
+  void wait_until(std::uint64_t suspended, std::uint64_t without_gpu) {
+    const auto is_so = [&] {
+      const auto now = rt.stats();
+      return now.suspended == suspended && now.waiting_for_resources == without_gpu;
+    };
+    while (!is_so()) std::this_thread::yield();
+  }
+};
+
+TEST_CASE("device tasks take shares of the gpu, and wait for them") {
+  one_gpu t;
+  t.device().close();
+  auto half = t.run(filled({2}, 0), 0.5);
+  REQUIRE(t.device().logs("sw"));
+  auto other_half = t.run(filled({2}, 1), 0.5), third = t.run(filled({2}, 2), 0.5);
+  t.wait_until(5, 1);
+  t.device().open();
+  CHECK(values_of(t.rt.get(half)) == std::vector<float>{1, 3});
+  CHECK(values_of(t.rt.get(other_half)) == std::vector<float>{3, 5});
+  CHECK(values_of(t.rt.get(third)) == std::vector<float>{5, 7});
+}
+
+TEST_CASE("a device task has no gpu while what it needs waits for one") {
+  one_gpu t;
+  t.device().close();
+  auto first = t.run(filled({2}, 0), 1);
+  REQUIRE(t.device().logs("sw"));
+  auto x = t.run(filled({2}, 0), 1, priority::low);
+  auto y = t.run(x, 1, priority::high);
+  t.wait_until(4, 1);  // the first, x, and y, which waits for x to be on its way
+  auto several = t.rt.device_task(scaled(2, 1)).options({.num_gpus = 1}).remote_all(1, y);
+  t.device().open();
+  CHECK(values_of(t.rt.get(y)) == std::vector<float>{3, 7});
+  CHECK(values_of(t.rt.get(several[0])) == std::vector<float>{7, 15});
+  CHECK(t.rt.get(first).has_value());
+}
+
+TEST_CASE("a device task that wants more gpus than there are fails, as does what needs it") {
+  one_gpu t;
+  auto x = t.run(filled({2}, 0), 2);
+  auto y = t.run(x, 0);
+  CHECK(t.rt.get(x).error().code() == errc::infeasible);
+  CHECK(!t.rt.get(y).has_value());
+}
+
+TEST_CASE("a software device that may not be chosen is no gpu") {
+  one_gpu t(compute::device_kind::software);
+  auto x = t.rt.device_task(scaled(2, 1)).options({.num_gpus = 1}).remote(filled({2}, 0));
+  CHECK(t.rt.get(x).error().code() == errc::infeasible);
+}
+
 TEST_CASE("a task of several results gives a ref for each") {
   test_devices none(0);
   auto rt = runtime::start(none.options()).value();
