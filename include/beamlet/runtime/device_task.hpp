@@ -33,10 +33,10 @@ struct device_task_options {
   /// a task waits until the devices are known. Empty: whatever `runtime_options::device` allows.
   /// Where a device that is named fails when it is used, the processor does the work.
   std::string device = {};
-  /// Shares of this program's resource `gpu`, a half say. There is one per device that may be chosen
-  /// and is no processor, once the devices are known; more than there are: errc::infeasible. The
-  /// task takes them when its inputs are made, or on their way. 0: it is queued on its device
-  /// without.
+  /// Shares of this program's resource `gpu`, a half say. There is one per device that may be
+  /// chosen and is no processor, once the devices are known; more than there are:
+  /// errc::infeasible. The task takes them when its inputs are made, or on their way. 0: it is
+  /// queued on its device without.
   double num_gpus = 0;
   beamlet::priority priority = beamlet::priority::normal;
   std::chrono::nanoseconds deadline = {};  ///< not started after, counted from now; zero: none
