@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "cli/commands.hpp"
+#include "cli/typical_works.hpp"
 #include "compute/choice.hpp"
 #include "node/device_probe.hpp"
 #include "ports/threads.hpp"
@@ -33,6 +34,23 @@ std::string features_text(const compute::device_info& info) {
   return text;
 }
 
+// A table: what each device would be chosen for.
+void print_expected(const compute::device_choice& choice) {
+  std::printf("\n%-26s", "expected (* chosen)");
+  for (const compute::device_record& r : choice.devices())
+    std::printf(" %11s", r.info.id().c_str());
+  std::printf("\n");
+  for (const expected_work& work : expect_typical_works(choice)) {
+    std::printf("%-26s", work.name.c_str());
+    for (std::size_t i = 0; i < work.ns.size(); ++i) {
+      const bool is_never = work.ns[i] == expected_work::never;
+      const std::string time = is_never ? "-" : compute::time_text(work.ns[i]);
+      std::printf(" %11s", ((work.chosen == i ? "*" : "") + time).c_str());
+    }
+    std::printf("\n");
+  }
+}
+
 void print_text(const compute::device_choice& choice, const node::found_devices& found) {
   for (std::size_t i = 0; i < choice.devices().size(); ++i) {
     const compute::device_record& r = choice.devices()[i];
@@ -45,6 +63,7 @@ void print_text(const compute::device_choice& choice, const node::found_devices&
   }
   for (const node::backend_fault& f : found.absent)
     std::printf("%-10s none: %s\n", f.backend.c_str(), f.reason.c_str());
+  print_expected(choice);
 }
 
 std::string quoted(const std::string& text) {
@@ -53,23 +72,49 @@ std::string quoted(const std::string& text) {
   return made;
 }
 
-void print_json(const compute::device_choice& choice, const node::found_devices& found) {
-  std::string text = "{\"devices\":[";
-  for (std::size_t i = 0; i < choice.devices().size(); ++i) {
-    const compute::device_record& r = choice.devices()[i];
-    if (i > 0) text += ',';
-    text += "{\"id\":" + quoted(r.info.id()) + ",\"name\":" + quoted(r.info.name) +
-            ",\"kind\":" + quoted(name_of(r.info.kind)) + ",\"driver\":" + quoted(r.info.driver) +
-            ",\"memory_bytes\":" + std::to_string(r.info.limits.memory_bytes) +
-            ",\"fault\":" + quoted(r.fault) +
-            ",\"launch_ns\":" + std::to_string(r.profile.launch_ns) +
-            ",\"not_chosen\":" + quoted(choice.reason_against(i)) + "}";
+std::string json_of(const compute::device_record& r, const std::string& not_chosen) {
+  const compute::work_time &bytes = r.profile.bytes.back(), &flops = r.profile.flops.back();
+  const auto rate = [](const compute::work_time& of) {
+    return std::to_string(of.ns > 0 ? of.work / of.ns : 0);
+  };
+  return "{\"id\":" + quoted(r.info.id()) + ",\"name\":" + quoted(r.info.name) +
+         ",\"kind\":" + quoted(name_of(r.info.kind)) + ",\"driver\":" + quoted(r.info.driver) +
+         ",\"memory_bytes\":" + std::to_string(r.info.limits.memory_bytes) +
+         ",\"fault\":" + quoted(r.fault) + ",\"launch_ns\":" + std::to_string(r.profile.launch_ns) +
+         ",\"bytes_per_ns\":" + rate(bytes) + ",\"flops_per_ns\":" + rate(flops) +
+         ",\"upload_ns_per_byte\":" + std::to_string(r.profile.upload_ns_per_byte) +
+         ",\"download_ns_per_byte\":" + std::to_string(r.profile.download_ns_per_byte) +
+         ",\"not_chosen\":" + quoted(not_chosen) + "}";
+}
+
+std::string json_of(const expected_work& work, const compute::device_choice& choice) {
+  std::string text = "{\"name\":" + quoted(work.name) + ",\"expected_ns\":{", separator;
+  for (std::size_t i = 0; i < work.ns.size(); ++i) {
+    if (work.ns[i] == expected_work::never) continue;
+    text += separator + quoted(choice.devices()[i].info.id()) + ":" + std::to_string(work.ns[i]);
+    separator = ",";
   }
-  text += "],\"absent\":[";
-  for (std::size_t i = 0; i < found.absent.size(); ++i) {
-    if (i > 0) text += ',';
-    text += "{\"backend\":" + quoted(found.absent[i].backend) +
-            ",\"reason\":" + quoted(found.absent[i].reason) + "}";
+  text += "},\"chosen\":";
+  if (work.chosen == expected_work::nobody) return text + "null}";
+  return text + quoted(choice.devices()[work.chosen].info.id()) + "}";
+}
+
+void print_json(const compute::device_choice& choice, const node::found_devices& found) {
+  std::string text = "{\"devices\":[", separator;
+  for (std::size_t i = 0; i < choice.devices().size(); ++i) {
+    text += separator + json_of(choice.devices()[i], choice.reason_against(i));
+    separator = ",";
+  }
+  text += "],\"absent\":[", separator.clear();
+  for (const node::backend_fault& one : found.absent) {
+    text += separator + "{\"backend\":" + quoted(one.backend) +
+            ",\"reason\":" + quoted(one.reason) + "}";
+    separator = ",";
+  }
+  text += "],\"works\":[", separator.clear();
+  for (const expected_work& one : expect_typical_works(choice)) {
+    text += separator + json_of(one, choice);
+    separator = ",";
   }
   std::printf("%s]}\n", text.c_str());
 }

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "compute/errors.hpp"
 
@@ -45,13 +46,6 @@ std::string rounded(double value) {
   return text;
 }
 
-std::string time_text(double ns) {
-  if (ns < 1e3) return rounded(ns) + " ns";
-  if (ns < 1e6) return rounded(ns / 1e3) + " us";
-  if (ns < 1e9) return rounded(ns / 1e6) + " ms";
-  return rounded(ns / 1e9) + " s";
-}
-
 }  // namespace
 
 bool is_named(std::string_view wanted) noexcept { return !wanted.empty() && wanted != "auto"; }
@@ -59,6 +53,13 @@ bool is_named(std::string_view wanted) noexcept { return !wanted.empty() && want
 bool has_name(const device_info& info, std::string_view wanted) noexcept {
   return !is_named(wanted) || wanted == info.backend || wanted == info.id() ||
          has_part(info.name, wanted);
+}
+
+std::string time_text(double ns) {
+  if (ns < 1e3) return rounded(ns) + " ns";
+  if (ns < 1e6) return rounded(ns / 1e3) + " us";
+  if (ns < 1e9) return rounded(ns / 1e6) + " ms";
+  return rounded(ns / 1e9) + " s";
 }
 
 std::string profile_text(const device_profile& p) {
@@ -182,9 +183,7 @@ result<std::size_t> device_choice::choose(work_key key, const op_cost& cost,
                          "no device that may be chosen can run it\n" + explain());
   // Who can only go to one device says nothing of the others.
   if (candidates > 1) best = settle(known, best, expected);
-  last_ = records_[best].info.id() + ": expected " + time_text(expected[best]);
-  if (candidates > 1 && best != known.last)
-    last_ += ", tried as it may be faster than " + records_[known.last].info.id();
+  last_ = {std::move(expected), best, candidates > 1 ? known.last : best};
   return best;
 }
 
@@ -230,8 +229,15 @@ std::string device_choice::explain() const {
       text += ", there and back " + time_text(round_trips_[i].usual());
     text += "\n";
   }
-  if (!last_.empty()) text += "last: " + last_ + "\n";
-  return text;
+  if (last_.chosen == no_device) return text;
+  text += "last: " + records_[last_.chosen].info.id() + ": expected " +
+          time_text(last_.expected[last_.chosen]);
+  for (std::size_t i = 0; i < records_.size(); ++i)
+    if (i != last_.chosen && std::isfinite(last_.expected[i]))
+      text += ", of " + records_[i].info.id() + " " + time_text(last_.expected[i]);
+  if (last_.chosen != last_.instead_of)
+    text += "; tried as it may be faster than " + records_[last_.instead_of].info.id();
+  return text + "\n";
 }
 
 }  // namespace compute

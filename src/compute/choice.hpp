@@ -104,7 +104,8 @@ class device_choice {
   /// From now on it is not trusted.
   void quarantine(std::size_t device, const std::string& why);
 
-  /// The devices, what was measured, and why each may or may not be chosen; then the last choice.
+  /// The devices, what was measured, and why each may or may not be chosen; then the last choice
+  /// with what was expected of each.
   std::string explain() const;
 
  private:
@@ -128,10 +129,14 @@ class device_choice {
   std::vector<std::string> against_;
   std::vector<recent_times> round_trips_;  // by device
   std::unordered_map<work_key, known_work> known_;
-  std::string last_;
+  struct last_choice {
+    std::vector<double> expected;  // by device; infinite: it was out of the question
+    std::size_t chosen = no_device, instead_of = no_device;
+  } last_;
 };
 
-/// "2.5 GB/s" and the like, for people.
+/// For people: "2.5 ms"; "launch 4 us, 2.5 GB/s" and the like.
+std::string time_text(double ns);
 std::string profile_text(const device_profile& profile);
 
 }  // namespace compute

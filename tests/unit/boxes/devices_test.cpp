@@ -60,6 +60,21 @@ TEST_CASE("beamlet devices shows the processor, and why a backend has no device"
   CHECK(has(text, "chosen     yes"));
   CHECK(has(text, "opencl     none: "));
   CHECK(has(text, "vulkan     none: "));
+  CHECK(has(text, "expected (* chosen)              cpu:0\n"));
+  CHECK(has(text, "matmul 1024 "));
+  CHECK(has(text, " *"));
+}
+
+// Their profile says so: nothing was run.
+TEST_CASE("beamlet devices says as JSON what it would be chosen for") {
+  scratch_folder folder;
+  const auto printed = run({"devices", "--json"}, surroundings(folder.path()));
+  const auto& text = printed.second;
+  CAPTURE(text);
+  CHECK(printed.first == 0);
+  CHECK(has(text, R"("name":"matmul 1024","expected_ns":{"cpu:0":)"));
+  CHECK(has(text, R"("chosen":"cpu:0")"));
+  CHECK(!has(text, R"("chosen":null)"));
 }
 
 TEST_CASE("beamlet devices keeps what it found out, and measures again when it is asked to") {

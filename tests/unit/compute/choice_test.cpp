@@ -54,6 +54,15 @@ TEST_CASE("small work stays on the processor, large work goes where it is done f
   CHECK(chosen(*choice, {.bytes = 1000, .flops = 1e9}) == vulkan);
 }
 
+TEST_CASE("the last choice is explained by what was expected of each device") {
+  auto choice = device_choice::make(three(), {});
+  REQUIRE(choice.has_value());
+  CHECK(choice->explain().find("last: ") == std::string::npos);
+  (void)chosen(*choice, {.bytes = 1e4});
+  CHECK(choice->explain().find("last: cpu:0: expected 1.2 us, of vulkan:0 20.1 us\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("what would have to be copied first counts") {
   auto all = three();
   all[vulkan].profile.upload_ns_per_byte = all[vulkan].profile.download_ns_per_byte = 1;
