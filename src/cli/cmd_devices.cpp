@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -119,11 +118,6 @@ void print_json(const compute::device_choice& choice, const node::found_devices&
   std::printf("%s]}\n", text.c_str());
 }
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 }  // namespace
 
 int list_devices(const arguments& asked) {
@@ -138,9 +132,7 @@ int list_devices(const arguments& asked) {
     std::fprintf(stderr, "beamlet: %s\n", found.error().describe().c_str());
     return 1;
   }
-  auto choice = compute::device_choice::make(
-      found->records, {.wanted = environment("BEAMLET_DEVICE"),
-                       .allow_software = environment("BEAMLET_ALLOW_SOFTWARE") == "1"});
+  auto choice = compute::device_choice::make(found->records, compute::with_environment({}));
   if (!choice.has_value()) {
     std::fprintf(stderr, "beamlet: BEAMLET_DEVICE: %s\n", choice.error().describe().c_str());
     return 1;

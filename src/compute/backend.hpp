@@ -259,6 +259,8 @@ struct backend {
 
 /// Those of this build, the most preferred first (backends.def).
 std::span<const backend> backends() noexcept;
+/// Null: there is none of that name.
+const backend* find_backend(std::string_view name) noexcept;
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI

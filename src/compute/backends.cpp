@@ -40,6 +40,12 @@ std::span<const backend> backends() noexcept {
   return all;
 }
 
+const backend* find_backend(std::string_view name) noexcept {
+  for (const backend& one : backends())
+    if (name == one.name) return &one;
+  return nullptr;
+}
+
 const char* name_of(device_kind kind) noexcept {
   switch (kind) {
     case device_kind::cpu: return "cpu";

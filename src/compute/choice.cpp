@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -47,6 +48,14 @@ std::string rounded(double value) {
 }
 
 }  // namespace
+
+choice_rules with_environment(choice_rules given) {
+  const char* wanted = std::getenv("BEAMLET_DEVICE");
+  if (wanted != nullptr && *wanted != '\0') given.wanted = wanted;
+  const char* allowed = std::getenv("BEAMLET_ALLOW_SOFTWARE");
+  given.allow_software |= allowed != nullptr && std::string_view(allowed) == "1";
+  return given;
+}
 
 bool is_named(std::string_view wanted) noexcept { return !wanted.empty() && wanted != "auto"; }
 

@@ -36,6 +36,10 @@ struct choice_rules {
   bool allow_software = false;  ///< also without being named
 };
 
+/// BEAMLET_DEVICE, if it is set and not empty, is what is wanted; BEAMLET_ALLOW_SOFTWARE=1 allows
+/// software devices.
+choice_rules with_environment(choice_rules given);
+
 /// Whether that is a device's name, and not "auto" or nothing.
 bool is_named(std::string_view wanted) noexcept;
 /// Whether a device has the name that is wanted; all have none and "auto".

@@ -100,11 +100,10 @@ result<void> planner::set_items(planned_launch& to, std::uint32_t group,
 
 result<void> planner::set_items_of_any_group(planned_launch& to, std::uint32_t group,
                                              std::uint64_t items) {
-  const bool is_like_a_cpu =
-      device_->features.like_a_cpu || device_->kind == device_kind::software || on_cpu();
   const std::uint32_t groups[] = {group, 2 * group, 4 * group};
   std::size_t count = 1;
-  while (!is_like_a_cpu && count < 3 && groups[count] <= device_->limits.group_items_max) ++count;
+  while (!device_->is_like_a_cpu() && count < 3 && groups[count] <= device_->limits.group_items_max)
+    ++count;
   return set_items(to, pick(std::span(groups).first(count)), items);
 }
 

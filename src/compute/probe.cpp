@@ -30,10 +30,8 @@ void tell_error(probe_report& report, const error& why,
 
 void probe_backend(const probe_order& order, const std::function<void(const probe_report&)>& tell) {
   probe_report report;
-  const auto all = backends();
-  const auto backend = std::find_if(
-      all.begin(), all.end(), [&](const compute::backend& b) { return b.name == order.backend; });
-  if (backend == all.end()) return tell_error(report, error(errc::not_found), tell);
+  const backend* from = find_backend(order.backend);
+  if (from == nullptr) return tell_error(report, error(errc::not_found), tell);
   auto team = thread_team::make(std::max(1u, order.threads));
   if (!team.has_value()) return tell_error(report, team.error(), tell);
   backend_options options;
@@ -42,7 +40,7 @@ void probe_backend(const probe_order& order, const std::function<void(const prob
   options.parallel = [&team](std::size_t count, const std::function<void(std::size_t)>& piece) {
     (*team)->run(count, piece);
   };
-  auto devices = backend->devices(options);
+  auto devices = from->devices(options);
   if (!devices.has_value()) return tell_error(report, devices.error(), tell);
   for (const auto& one : *devices) {
     device_record& record = report.devices.emplace_back();

@@ -288,19 +288,17 @@ std::unique_ptr<device_processor> device_service::borrow_processor() {
   options.parallel = [this](std::size_t count, const std::function<void(std::size_t)>& piece) {
     share(count, piece);
   };
-  for (const compute::backend& one : compute::backends()) {
-    if (std::string_view(one.name) != "cpu") continue;
-    auto found = one.devices(options);
-    if (!found.has_value() || found->empty()) return nullptr;
-    auto made = std::make_unique<device_processor>();
-    made->device = std::move(found->front());
-    if (!made->device->open().has_value()) return nullptr;
-    auto runs = compute::executor::make(*made->device);
-    if (!runs.has_value()) return nullptr;
-    made->runs = *std::move(runs);
-    return made;
-  }
-  return nullptr;
+  const compute::backend* cpu = compute::find_backend("cpu");
+  if (cpu == nullptr) return nullptr;
+  auto found = cpu->devices(options);
+  if (!found.has_value() || found->empty()) return nullptr;
+  auto made = std::make_unique<device_processor>();
+  made->device = std::move(found->front());
+  if (!made->device->open().has_value()) return nullptr;
+  auto runs = compute::executor::make(*made->device);
+  if (!runs.has_value()) return nullptr;
+  made->runs = *std::move(runs);
+  return made;
 }
 
 void device_service::give_back(std::unique_ptr<device_processor> one) {

@@ -2,7 +2,6 @@
 #include "runtime/device_service.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "beamlet/runtime/runtime.hpp"
@@ -23,23 +22,6 @@ namespace {
 constexpr std::size_t kernels_max = 1024, work_max = 1024;
 constexpr std::uint32_t search_thread = 1u << 16;  // its number on the timeline
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
-compute::choice_rules rules_of(const runtime_options& options) {
-  const std::string wanted = environment("BEAMLET_DEVICE");
-  return {wanted.empty() ? options.device : wanted,
-          options.allow_software_devices || environment("BEAMLET_ALLOW_SOFTWARE") == "1"};
-}
-
-const compute::backend* backend_of(const std::string& name) {
-  for (const compute::backend& one : compute::backends())
-    if (name == one.name) return &one;
-  return nullptr;
-}
-
 std::uint64_t bytes_of(const compute::operand& one) { return one.elements() * one.type.bytes(); }
 
 /// The device that was found, as this process sees it. One at a time in all runtimes of a process:
@@ -48,7 +30,7 @@ result<std::unique_ptr<compute::device>> open_device(const compute::device_info&
                                                      const std::string& cache_folder) {
   static std::mutex opening;
   std::lock_guard hold(opening);
-  const compute::backend* from = backend_of(wanted.backend);
+  const compute::backend* from = compute::find_backend(wanted.backend);
   const auto gone = [&](const std::string& why) {
     return error(
         errc::device_lost, error_layer::runtime,
@@ -73,7 +55,7 @@ result<std::unique_ptr<compute::device>> open_device(const compute::device_info&
 device_service::device_service(runtime_core& core)
     : core_(core),
       home_(*core.home),
-      rules_(rules_of(core.options)),
+      rules_(compute::with_environment({core.options.device, core.options.allow_software_devices})),
       cache_folder_(core.options.device_cache_folder.empty() ? node::device_cache_folder()
                                                              : core.options.device_cache_folder),
       threads_(std::max(1u, core.home->workers_wanted)),

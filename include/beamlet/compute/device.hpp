@@ -74,6 +74,10 @@ struct device_info {
 
   /// "opencl:1"
   std::string id() const { return backend + ":" + std::to_string(index); }
+  /// It is one, or a driver that computes on one.
+  bool is_like_a_cpu() const noexcept {
+    return features.like_a_cpu || kind == device_kind::software || kind == device_kind::cpu;
+  }
 
   BEAMLET_FIELDS(backend, index, name, vendor, driver, kind, units, uuid, limits, features);
 };

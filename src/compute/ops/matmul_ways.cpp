@@ -16,10 +16,6 @@ constexpr std::uint64_t panels_rows_min = 4, panels_columns_min = 8;
 constexpr std::uint64_t large_tile_min = 256;
 constexpr std::uint32_t tile_step = 16, bytes_of_four = 16;  // as kernels/dual/matmul_tile.k
 
-bool is_like_a_cpu(const device_info& on) {
-  return on.features.like_a_cpu || on.kind == device_kind::software;
-}
-
 bool fits_fours(const matmul_product& p, const planner& to) {
   const auto all_fours = [](std::int64_t x) { return x % 4 == 0; };
   if (p.n % 4 != 0 || p.k % 4 != 0 || p.type_of_b != dtypes::f32) return false;
@@ -66,7 +62,7 @@ void add_tiles(const matmul_product& p, const device_info& on, matmul_ways& to) 
       p.n >= large_tile_min)
     to.add(tiles[1]);
   to.add(tiles[0]);  // of 128 items and 6 KiB, which every device has
-  if (is_like_a_cpu(on)) return;
+  if (on.is_like_a_cpu()) return;
   for (const matmul_way& one : tiles)
     if (has_room(one, on.limits)) to.add(one);
 }
@@ -116,13 +112,13 @@ matmul_ways ways_of(const matmul_product& p, const planner& to) {
     add_matvecs(p, on, made);
     return made;
   }
-  if (on.backend == "vulkan" && is_like_a_cpu(on) && fits_fours(p, to)) {
+  if (on.backend == "vulkan" && on.is_like_a_cpu() && fits_fours(p, to)) {
     add_measured(p, on, made);
     for (std::uint32_t rows : {16, 8, 4}) made.add({matmul_kind::vec4, 64, 1, rows, 4});
     made.add({matmul_kind::vec4, 16, 1, 8, 4});
     return made;
   }
-  if (on.backend == "opencl" && is_like_a_cpu(on) && p.m >= panels_rows_min &&
+  if (on.backend == "opencl" && on.is_like_a_cpu() && p.m >= panels_rows_min &&
       p.n >= panels_columns_min && p.k > 0) {
     add_measured(p, on, made);
     add_panels(made);
