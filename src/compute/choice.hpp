@@ -32,7 +32,7 @@ struct device_record {
 struct choice_rules {
   /// "auto" or empty; a backend ("opencl"), one of its devices ("opencl:1"), or a part of a
   /// device's name, in any case.
-  std::string wanted;
+  std::string wanted = {};
   bool allow_software = false;  ///< also without being named
 };
 

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -82,7 +83,7 @@ TEST_CASE("a software device is not chosen unless it is allowed or named") {
   auto plain = device_choice::make(all, {});
   CHECK(chosen(*plain, cost) == cpu);
   CHECK(plain->reason_against(opencl).find("BEAMLET_ALLOW_SOFTWARE") != std::string::npos);
-  auto allowed = device_choice::make(all, {.wanted = {}, .allow_software = true});
+  auto allowed = device_choice::make(all, {.allow_software = true});
   CHECK(chosen(*allowed, cost) == opencl);
   for (const char* name : {"opencl", "opencl:0", "THE OPENCL"}) {
     auto named = device_choice::make(all, {.wanted = name});
@@ -123,6 +124,38 @@ TEST_CASE("one device under two drivers is used through the faster one") {
   all[opencl].info.uuid[3] = 8;
   mark_twins(all);
   CHECK(all[vulkan].twin_of.empty());
+}
+
+TEST_CASE("two drivers that number no devices show one device by its vendor and name") {
+  auto all = three();
+  all[opencl].info.kind = device_kind::discrete;
+  all[vulkan].info.vendor = all[opencl].info.vendor = "ACME";
+  all[vulkan].info.name = "ACME G71 (driver 7)";
+  all[opencl].info.name = "acme g71";
+  all[opencl].profile.flops.back().ns *= 2;
+  mark_twins(all);
+  CHECK(all[opencl].twin_of == "vulkan:0");
+  CHECK(all[vulkan].twin_of.empty());
+  CHECK(all[cpu].twin_of.empty());
+  all[opencl].info.vendor = "another";
+  mark_twins(all);
+  CHECK(all[opencl].twin_of.empty());
+}
+
+TEST_CASE("the environment's device wins over the program's, an empty one is none") {
+  const choice_rules own{.wanted = "vulkan"};
+  ::setenv("BEAMLET_DEVICE", "opencl:1", 1);
+  CHECK(with_environment(own).wanted == "opencl:1");
+  ::setenv("BEAMLET_DEVICE", "", 1);
+  CHECK(with_environment(own).wanted == "vulkan");
+  ::unsetenv("BEAMLET_DEVICE");
+  CHECK(with_environment(own).wanted == "vulkan");
+  ::setenv("BEAMLET_ALLOW_SOFTWARE", "0", 1);
+  CHECK(!with_environment(own).allow_software);
+  ::setenv("BEAMLET_ALLOW_SOFTWARE", "1", 1);
+  CHECK(with_environment(own).allow_software);
+  ::unsetenv("BEAMLET_ALLOW_SOFTWARE");
+  CHECK(with_environment({.allow_software = true}).allow_software);
 }
 
 TEST_CASE("a device that cannot run it is passed over") {
