@@ -100,6 +100,21 @@ TEST_CASE("beamlet devices keeps what it found out, and measures again when it i
   CHECK(has(anew.second, "cpu:0"));
 }
 
+TEST_CASE("beamlet devices finds out anew where nothing can be kept") {
+  scratch_folder folder;
+  std::ofstream(folder.path() + "/file") << "no folder";
+  auto around = surroundings(folder.path());
+  for (std::string& one : around)
+    if (one.starts_with("XDG_CACHE_HOME=")) one += "/file";
+  for (int round = 0; round < 2; ++round) {
+    const auto printed = run({"devices"}, around);
+    CAPTURE(printed.second);
+    CHECK(printed.first == 0);
+    CHECK(has(printed.second, "self-test  right"));
+  }
+  CHECK(kept_files(folder.path()).size() == 1);
+}
+
 TEST_CASE("beamlet devices loses a driver that crashes, and nothing else") {
   scratch_folder folder;
   const auto printed = run({"devices"}, with_broken_driver(folder.path(), "crashes"));
