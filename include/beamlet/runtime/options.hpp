@@ -111,7 +111,8 @@ struct runtime_options {
   /// BEAMLET_ALLOW_SOFTWARE=1 in the environment does the same.
   bool allow_software_devices = false;
   /// What was found out about devices, and what drivers made of kernels, is kept there. Empty:
-  /// $XDG_CACHE_HOME/beamlet, else $HOME/.cache/beamlet.
+  /// $XDG_CACHE_HOME/beamlet, else $HOME/.cache/beamlet. Where it cannot be written to, each start
+  /// searches and compiles anew.
   std::string device_cache_folder = {};
   /// A device that has had nothing to do for 50 ms tries ways to divide work that came twice, on
   /// memory of its own, for so long in all; the best is used from then on, and kept in that folder.
