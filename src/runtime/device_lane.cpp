@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "beamlet/sched/core.hpp"
+#include "compute/self_test.hpp"
 #include "sched/timeline.hpp"
 
 namespace beamlet {
@@ -20,6 +21,18 @@ error lane_error(errc code, std::string what) {
 /// After these the device is not to be used any more.
 bool is_fault(const error& why) {
   return why.code() == errc::device_lost || why.code() == errc::timeout;
+}
+
+/// After these it may be that the device gives wrong results, too: it had said that it can do the
+/// work, and there was memory for it.
+bool is_doubt(const error& why, const device_work& what) {
+  switch (why.code()) {
+    case errc::no_memory:
+    case errc::too_large:
+    case errc::unsupported:
+    case errc::object_lost: return false;
+    default: return !is_callers_error(why, what);
+  }
 }
 
 }  // namespace
@@ -178,8 +191,42 @@ void device_lane::refuse(std::shared_ptr<lane_job> job, error why) {
     auto waited = ticket.has_value() ? wait_for(*ticket, job->timeout_ns) : ticket.error();
     if (!waited.has_value()) why = waited.error();
   }
+  fail(std::move(job), std::move(why));
+}
+
+void device_lane::fail(std::shared_ptr<lane_job> job, error why) {
+  if (!is_fault(why) && is_doubt(why, *job->what))
+    if (auto tested = test_again(why); !tested.has_value()) why = tested.error();
   if (is_fault(why)) return fail_all(why, std::move(job));
   end(*job, why);
+}
+
+/// Errors: device_lost, with both reasons: it failed, and now it does not pass the self-test.
+result<void> device_lane::test_again(const error& after) {
+  const std::uint64_t began = sched::now_ns(*here_);
+  const std::size_t kernels = executor_->kernel_count();
+  auto tested = compute::self_test(*executor_, [&]() -> result<void> {
+    std::lock_guard hold(lock_);
+    if (ending_) return lane_error(errc::stopped, "the runtime ends");
+    if (sched::now_ns(*here_) - began > self_test_ns_max)
+      return lane_error(errc::timeout, "the self-test takes too long");
+    return {};
+  });
+  if (here_->timeline != nullptr)
+    here_->timeline->add({began, sched::now_ns(*here_) - began,
+                          sched::named_function(*here_, around_.id + " is tested again")});
+  note_kernels(kernels);
+  for (auto& one : in_flight_) one->compiled = true;  // how long they took is not known any more
+  {
+    std::lock_guard hold(lock_);
+    ++figures_.self_tests;
+  }
+  // Without memory, or time, it says nothing of the device.
+  if (tested.has_value() || tested.error() == errc::no_memory || tested.error() == errc::stopped)
+    return {};
+  return lane_error(errc::device_lost, around_.id + " failed (" + after.describe() +
+                                           ") and did not pass a self-test after that: " +
+                                           std::string(tested.error().message()));
 }
 
 result<std::vector<operand_memory>> device_lane::bring_inputs(lane_job& job) {
@@ -193,7 +240,7 @@ result<std::vector<operand_memory>> device_lane::bring_inputs(lane_job& job) {
         continue;
       }
       if (!maker.made.has_value())
-        return lane_error(errc::device_lost, "what it needs could not be made");
+        return lane_error(errc::object_lost, "what it needs could not be made");
       one.value = (*maker.made)[one.index];
       one.maker = nullptr;
     }
@@ -253,12 +300,14 @@ void device_lane::finish_oldest() {
     memory_->evict(waited_, false);
     return;
   }
-  if (is_fault(outcome.error())) return fail_all(outcome.error(), std::move(job));
-  end(*job, outcome.error());
+  fail(std::move(job), outcome.error());
 }
 
 result<std::vector<tensor>> device_lane::collect(lane_job& job) {
   BEAMLET_TRY_VOID(wait_for(job.ticket, job.timeout_ns));
+  for (const lane_input& one : job.inputs)
+    if (one.maker != nullptr && !one.maker->made.has_value())
+      return lane_error(errc::object_lost, "what it worked on could not be made");
   const std::uint64_t now = sched::now_ns(*here_);
   const std::uint64_t began = std::max(job.since_ns, last_end_ns_);
   last_end_ns_ = now;

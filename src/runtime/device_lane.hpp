@@ -79,6 +79,7 @@ struct lane_figures {
   bool is_open = false;
   std::uint64_t tasks = 0, failures = 0, busy_ns = 0;
   std::uint64_t kernels_compiled = 0, kernels_kept = 0, works_tuned = 0;
+  std::uint64_t self_tests = 0;
   device_memory_figures memory;
 };
 
@@ -98,6 +99,8 @@ class device_lane {
   static constexpr std::size_t in_flight_max = 16;
   /// So long nothing comes before it tries ways: work that comes in turns is not held up.
   static constexpr std::chrono::milliseconds idle_min{50};
+  /// For a self-test, as when devices are looked for; the last kernel may pass it.
+  static constexpr std::uint64_t self_test_ns_max = 90'000'000'000;
 
   /// Starts the thread, which opens the device.   Errors: those of ports::thread::start().
   static result<std::unique_ptr<device_lane>> make(surroundings around);
@@ -130,6 +133,8 @@ class device_lane {
   result<void> wait_for(std::uint64_t ticket, std::uint64_t timeout_ns);
   void end(lane_job& job, result<std::vector<tensor>> outcome);
   void refuse(std::shared_ptr<lane_job> job, error why);
+  void fail(std::shared_ptr<lane_job> job, error why);
+  result<void> test_again(const error& after);
   void fail_all(const error& why, std::shared_ptr<lane_job> first = nullptr);
   void note_figures();
   void note_kernels(std::size_t first);

@@ -20,17 +20,6 @@ namespace {
 
 constexpr std::size_t no_device = SIZE_MAX;
 
-/// What would be the same on every device.
-bool is_callers(const error& why) {
-  switch (why.code()) {
-    case errc::invalid_argument:
-    case errc::cancelled:
-    case errc::stopped:
-    case errc::deadline: return true;
-    default: return false;
-  }
-}
-
 operand operand_of(const tensor& value) {
   operand made;
   made.type = value.type();
@@ -204,7 +193,7 @@ async<std::vector<tensor>> device_service::run(std::shared_ptr<device_job> job) 
     co_await fetch(job.get(), &how, how.device);
     if (how.device == 0) co_return run_here(*job, how);
     auto made = co_await run_on_lane(job.get(), &how).as_result();
-    if (made.has_value() || is_callers(made.error())) co_return made;
+    if (made.has_value() || is_callers_error(made.error(), *job->what)) co_return made;
     note_failure(how, made.error());
     co_await fetch(job.get(), &how, no_device);
   }

@@ -201,6 +201,16 @@ result<compute::plan> plan_for(const device_work& what, const compute::device_in
   return plan_for_call(std::get<kernel_call>(what), device, inputs, outputs);
 }
 
+bool is_callers_error(const error& why, const device_work& what) noexcept {
+  switch (why.code()) {
+    case errc::invalid_argument: return std::holds_alternative<kernel_call>(what);
+    case errc::cancelled:
+    case errc::stopped:
+    case errc::deadline: return true;
+    default: return false;
+  }
+}
+
 bool begins_at_first(const device_work& what) noexcept {
   return std::holds_alternative<kernel_call>(what);
 }

@@ -44,6 +44,8 @@ compute::op_cost cost_of(const device_work& what, std::span<const compute::opera
 result<compute::plan> plan_for(const device_work& what, const compute::device_info& device,
                                std::span<const compute::operand> inputs,
                                std::span<const compute::operand> outputs, std::uint32_t way = 0);
+/// An error that would be the same on every device. An op was checked before it came to one.
+bool is_callers_error(const error& why, const device_work& what) noexcept;
 /// A user's kernel sees its buffers from their first element on.
 bool begins_at_first(const device_work& what) noexcept;
 /// The same for work that takes about the same time on a device.

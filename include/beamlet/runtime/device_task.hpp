@@ -60,6 +60,9 @@ struct device_status {
   std::uint64_t kernels_compiled = 0, kernels_kept = 0;
   /// Kinds of work for which the best way was found by trying, now or in an earlier run.
   std::uint64_t works_tuned = 0;
+  /// Tests with known answers after work that it should have been able to do and did not. One that
+  /// does not pass is not used any more; what it had not given back by then is done elsewhere.
+  std::uint64_t self_tests = 0;
 };
 
 /// What one device did of the tasks of one name.

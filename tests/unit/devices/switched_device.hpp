@@ -7,9 +7,11 @@
 
 #include <beamlet/beamlet.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,10 +25,16 @@ namespace device_tests {
 using namespace beamlet;
 using namespace std::chrono_literals;
 
+/// What a device leaves where results belong: also one number that is wrong, or nothing at all.
+enum class answers { right, wrong, missing };
+
 /// What one device is to do wrong, and what it did.
 struct switches {
   std::atomic<bool> opens{true}, allocates{true}, imports{true}, launches{true}, submits{true},
       waits{true}, is_lost{false};
+  std::atomic<answers> gives{answers::right};
+  std::atomic<errc> launch_error{errc::ok}, wait_error{errc::ok};  // of one launch, or wait
+  std::atomic<int> good_waits{0};                                  // before that
   std::uint64_t now_ns = 0, wait_ns = 0;  // a clock that only waits move, by so much
   std::atomic<int> opened{0}, allocated{0}, imported{0}, submitted{0}, waited{0};
 
@@ -83,7 +91,10 @@ class switched_queue final : public compute::device_queue {
   result<void> launch(const compute::kernel& what, const compute::kernel_launch& how) override {
     if (how_->is_lost) return broken(errc::device_lost);
     if (!how_->launches) return broken(errc::unsupported);
-    return real_->launch(what, how);
+    if (const errc why = how_->launch_error.exchange(errc::ok); why != errc::ok) return broken(why);
+    if (how_->gives == answers::missing) return {};
+    BEAMLET_TRY_VOID(real_->launch(what, how));
+    return how_->gives == answers::wrong ? spoil(how.bindings.back()) : result<void>();
   }
   result<void> copy(const compute::binding& from, const compute::binding& to) override {
     return real_->copy(from, to);
@@ -99,11 +110,21 @@ class switched_queue final : public compute::device_queue {
     how_->now_ns += how_->wait_ns;
     if (!how_->pass(timeout_ns)) return broken(errc::timeout);
     if (!how_->waits || how_->is_lost) return broken(errc::device_lost);
+    if (how_->wait_error != errc::ok && how_->good_waits-- == 0)
+      return broken(how_->wait_error.exchange(errc::ok));
     ++how_->waited;
     return real_->wait(ticket, timeout_ns);
   }
 
  private:
+  /// Makes the first number of the last binding wrong, where the kernels that the tests run write.
+  static result<void> spoil(const compute::binding& what) {
+    const float wrong = 12345;
+    BEAMLET_TRY(std::byte * at, what.memory->map(compute::memory_access::read_write, 0));
+    std::memcpy(at + what.offset, &wrong, std::min<std::uint64_t>(sizeof wrong, what.bytes));
+    return what.memory->unmap();
+  }
+
   std::unique_ptr<compute::device_queue> real_;
   std::shared_ptr<switches> how_;
 };
