@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compute/errors.hpp"
+#include "ports/memory.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -17,16 +18,14 @@ using compute::operand;
 
 namespace {
 
-// Memory comes in pages of so much; with a larger alignment what lies around may be nobody's.
-constexpr std::uint64_t page_bytes = 4096;
-
 std::uintptr_t address(const std::byte* at) { return reinterpret_cast<std::uintptr_t>(at); }
 
-/// The whole pages that bytes lie in; nothing where they are not the device's.
+/// What of bytes and around them the device can be given, or nothing: the program's memory comes in
+/// pages, and what lies around those may be nobody's.
 std::span<std::byte> pages_of(std::span<const std::byte> bytes, std::uint64_t alignment) {
   const std::uintptr_t first = address(bytes.data()), end = first + bytes.size();
   const auto a = static_cast<std::uintptr_t>(alignment);
-  if (alignment > page_bytes && (first % a != 0 || end % a != 0)) return {};
+  if (alignment > ports::page_bytes() && (first % a != 0 || end % a != 0)) return {};
   const std::uintptr_t from = first / a * a, to = (end + a - 1) / a * a;
   return {reinterpret_cast<std::byte*>(from), to - from};
 }
@@ -143,7 +142,7 @@ result<device_memory::result_memory> device_memory::make_room(const compute::ten
   BEAMLET_TRY(const std::size_t bytes, bytes_of_shape(type.type, type.shape));
   const std::uint64_t alignment =
       std::max<std::uint64_t>(on_.on().info().limits.import_alignment, 1);
-  const bool is_large = bytes >= import_bytes_min && alignment <= page_bytes;
+  const bool is_large = bytes >= import_bytes_min && alignment <= ports::page_bytes();
   const std::size_t room =
       is_large ? (bytes + alignment - 1) / alignment * alignment : std::max<std::size_t>(bytes, 1);
   BEAMLET_TRY(auto builder, buffer_builder::make(room, results_));
