@@ -125,7 +125,7 @@ std::shared_ptr<lane_job> device_lane::next_job() {
   for (;;) {
     if (std::exchange(unpins_, false) && memory_ != nullptr) {
       hold.unlock();
-      memory_->evict(executor_->finished(), true);
+      memory_->let_go(executor_->finished());
       note_figures();
       hold.lock();
     }
@@ -180,6 +180,7 @@ void device_lane::refuse(std::shared_ptr<lane_job> job, error why) {
   }
   if (is_fault(why)) return fail_all(why, std::move(job));
   end(*job, why);
+  memory_->evict(waited_);
 }
 
 result<std::vector<operand_memory>> device_lane::bring_inputs(lane_job& job) {
@@ -248,13 +249,10 @@ void device_lane::finish_oldest() {
   auto job = std::move(in_flight_.front());
   in_flight_.pop_front();
   auto outcome = collect(*job);
-  if (outcome.has_value()) {
-    end(*job, std::move(outcome));
-    memory_->evict(waited_, false);
-    return;
-  }
-  if (is_fault(outcome.error())) return fail_all(outcome.error(), std::move(job));
-  end(*job, outcome.error());
+  if (!outcome.has_value() && is_fault(outcome.error()))
+    return fail_all(outcome.error(), std::move(job));
+  end(*job, std::move(outcome));
+  memory_->evict(waited_);
 }
 
 result<std::vector<tensor>> device_lane::collect(lane_job& job) {

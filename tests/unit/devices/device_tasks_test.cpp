@@ -134,6 +134,19 @@ TEST_CASE("large objects are used in place, small ones copied, and both stay on 
   CHECK(one.how[0]->imported == imported + 1);    // the large one
 }
 
+TEST_CASE("a device that refuses to import an object gets a copy, and that is counted") {
+  test_devices one(1);
+  one.how[0]->imports = false;
+  auto rt = runtime::start(one.options()).value();
+  auto x = rt.put(filled({1 << 16}, 0));
+  auto y = rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(x);
+  CHECK(values_of(rt.get(y))[100] == 101);
+  auto is = status_of(rt.devices().value(), "test:0");
+  CHECK(is.tasks == 1);
+  CHECK(is.imported_bytes == 0);
+  CHECK(is.copied_bytes == 2 * (sizeof(float) << 16));
+}
+
 TEST_CASE("a device with memory of its own gets copies, and gives copies back") {
   test_devices one(1, false);
   auto rt = runtime::start(one.options()).value();
