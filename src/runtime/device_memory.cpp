@@ -40,6 +40,7 @@ device_memory::device_memory(compute::executor& on, memory_source& results)
     : on_(on), results_(results) {
   const std::uint64_t all = on.on().info().limits.memory_bytes;
   resident_bytes_max_ = all == 0 ? resident_bytes_default : all / 2;
+  on_.when_short([this] { return drop_oldest(on_.finished()); });
 }
 
 std::shared_ptr<resident> device_memory::make_resident() const {
@@ -80,15 +81,10 @@ result<std::shared_ptr<resident>> device_memory::allocate(std::uint64_t bytes) {
   const bool is_unified = on_.on().info().features.unified_memory;
   const std::uint64_t size = std::max<std::uint64_t>(bytes, 1);
   auto one = make_resident();
-  const auto place = is_unified ? memory_place::host : memory_place::device;
-  auto made = on_.on().allocate(size, place);
-  if (!made.has_value() && made.error() == errc::no_memory) {
-    drop_if(on_.finished(), [](const resident&) { return true; });
-    made = on_.on().allocate(size, place);
-  }
-  BEAMLET_TRY(one->memory, std::move(made));
+  BEAMLET_TRY(one->memory,
+              on_.allocate(size, is_unified ? memory_place::host : memory_place::device));
   if (!is_unified) {
-    BEAMLET_TRY(one->staging, on_.on().allocate(size, memory_place::host));
+    BEAMLET_TRY(one->staging, on_.allocate(size, memory_place::host));
   }
   return one;
 }

@@ -46,6 +46,7 @@ class device_memory {
   static constexpr std::uint64_t resident_bytes_default = std::uint64_t{512} << 20;
 
   /// `results`: where the memory of results comes from.
+  /// Lifetime: goes after `on`, which asks it for room.
   device_memory(compute::executor& on, memory_source& results);
 
   /// A tensor of the program's. `from_first`: the device's memory begins with its first element.
