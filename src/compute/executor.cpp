@@ -32,6 +32,15 @@ result<const kernel*> executor::find(const kernel_source& source,
   return kernels_.back().what.get();
 }
 
+result<std::unique_ptr<device_buffer>> executor::allocate(std::uint64_t bytes, memory_place place) {
+  for (;;) {
+    auto made = device_->allocate(bytes, place);
+    if (made.has_value() || made.error() != errc::no_memory) return made;
+    const auto is_free = [](const scratch_buffer& one) { return one.ticket == 0; };
+    if (std::erase_if(scratch_, is_free) == 0 && !(make_room_ && make_room_())) return made;
+  }
+}
+
 result<device_buffer*> executor::lend(std::uint64_t bytes) {
   scratch_buffer* best = nullptr;
   for (scratch_buffer& one : scratch_)
@@ -39,7 +48,7 @@ result<device_buffer*> executor::lend(std::uint64_t bytes) {
         (best == nullptr || one.memory->bytes() < best->memory->bytes()))
       best = &one;
   if (best == nullptr) {
-    BEAMLET_TRY(auto made, device_->allocate(bytes, memory_place::device));
+    BEAMLET_TRY(auto made, allocate(bytes, memory_place::device));
     scratch_.push_back({std::move(made), 0});
     best = &scratch_.back();
   }

@@ -5,8 +5,10 @@
 // scratch memory. The device's thread has one.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "compute/backend.hpp"
@@ -23,6 +25,12 @@ class executor {
   static result<std::unique_ptr<executor>> make(device& on);
 
   device& on() const noexcept { return *device_; }
+
+  /// `make_room` frees some of the device's memory, or returns false: there is nothing to free.
+  void when_short(std::function<bool()> make_room) { make_room_ = std::move(make_room); }
+  /// As device::allocate(). Refused for want of memory, it is tried again as long as something can
+  /// be let go of.
+  result<std::unique_ptr<device_buffer>> allocate(std::uint64_t bytes, memory_place place);
 
   /// Records all of a plan. `memory` is that of the operands, in the plan's order.
   /// Blocks: a kernel's first use compiles it.   Errors: those of device and device_queue; what was
@@ -62,7 +70,8 @@ class executor {
   std::vector<made_kernel> kernels_;
   std::vector<scratch_buffer> scratch_;
   std::uint64_t submitted_ = 0, finished_ = 0;
-  std::unique_ptr<device_queue> queue_;  // ends first: it waits for what uses the others
+  std::unique_ptr<device_queue> queue_;  // ends before those: it waits for what uses them
+  std::function<bool()> make_room_;
 };
 
 }  // namespace compute

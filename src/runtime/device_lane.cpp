@@ -69,9 +69,9 @@ device_lane::~device_lane() {
 }
 
 void device_lane::submit(std::shared_ptr<lane_job> job) {
-  job->was_alone = pending_.fetch_add(1, std::memory_order_relaxed) == 0 && is_open();
   {
     std::lock_guard hold(lock_);
+    job->was_alone = pending_.fetch_add(1, std::memory_order_relaxed) == 0 && is_open();
     waiting_.push_back(std::move(job));
   }
   news_.notify_all();
@@ -87,7 +87,9 @@ void device_lane::unpin() {
 
 lane_figures device_lane::figures() const {
   std::lock_guard hold(lock_);
-  return figures_;
+  lane_figures made = figures_;
+  made.queued = pending_.load(std::memory_order_relaxed);
+  return made;
 }
 
 std::uint64_t device_lane::missing_bytes(const tensor& input) const {
@@ -138,7 +140,7 @@ std::shared_ptr<lane_job> device_lane::next_job() {
   for (;;) {
     if (std::exchange(unpins_, false) && memory_ != nullptr) {
       hold.unlock();
-      memory_->evict(executor_->finished(), true);
+      memory_->let_go(executor_->finished());
       note_figures();
       hold.lock();
     }
@@ -199,6 +201,7 @@ void device_lane::fail(std::shared_ptr<lane_job> job, error why) {
     if (auto tested = test_again(why); !tested.has_value()) why = tested.error();
   if (is_fault(why)) return fail_all(why, std::move(job));
   end(*job, why);
+  memory_->evict(waited_);
 }
 
 /// Errors: device_lost, with both reasons: it failed, and now it does not pass the self-test.
@@ -295,12 +298,9 @@ void device_lane::finish_oldest() {
   auto job = std::move(in_flight_.front());
   in_flight_.pop_front();
   auto outcome = collect(*job);
-  if (outcome.has_value()) {
-    end(*job, std::move(outcome));
-    memory_->evict(waited_, false);
-    return;
-  }
-  fail(std::move(job), outcome.error());
+  if (!outcome.has_value()) return fail(std::move(job), outcome.error());
+  end(*job, std::move(outcome));
+  memory_->evict(waited_);
 }
 
 result<std::vector<tensor>> device_lane::collect(lane_job& job) {

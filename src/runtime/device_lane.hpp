@@ -79,7 +79,7 @@ struct lane_figures {
   bool is_open = false;
   std::uint64_t tasks = 0, failures = 0, busy_ns = 0;
   std::uint64_t kernels_compiled = 0, kernels_kept = 0, works_tuned = 0;
-  std::uint64_t self_tests = 0;
+  std::uint64_t self_tests = 0, queued = 0;
   device_memory_figures memory;
 };
 

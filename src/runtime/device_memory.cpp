@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compute/errors.hpp"
+#include "ports/memory.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -17,18 +18,20 @@ using compute::operand;
 
 namespace {
 
-// Memory comes in pages of so much; with a larger alignment what lies around may be nobody's.
-constexpr std::uint64_t page_bytes = 4096;
-
 std::uintptr_t address(const std::byte* at) { return reinterpret_cast<std::uintptr_t>(at); }
 
-/// The whole pages that bytes lie in; nothing where they are not the device's.
+/// What of bytes and around them the device can be given, or nothing: the program's memory comes in
+/// pages, and what lies around those may be nobody's.
 std::span<std::byte> pages_of(std::span<const std::byte> bytes, std::uint64_t alignment) {
   const std::uintptr_t first = address(bytes.data()), end = first + bytes.size();
   const auto a = static_cast<std::uintptr_t>(alignment);
-  if (alignment > page_bytes && (first % a != 0 || end % a != 0)) return {};
+  if (alignment > ports::page_bytes() && (first % a != 0 || end % a != 0)) return {};
   const std::uintptr_t from = first / a * a, to = (end + a - 1) / a * a;
   return {reinterpret_cast<std::byte*>(from), to - from};
+}
+
+bool is_idle(const std::shared_ptr<resident>& one, std::uint64_t waited) {
+  return one.use_count() == 1 && one->last_ticket <= waited;
 }
 
 }  // namespace
@@ -37,12 +40,18 @@ device_memory::device_memory(compute::executor& on, memory_source& results)
     : on_(on), results_(results) {
   const std::uint64_t all = on.on().info().limits.memory_bytes;
   resident_bytes_max_ = all == 0 ? resident_bytes_default : all / 2;
+  on_.when_short([this] { return drop_oldest(on_.finished()); });
 }
 
-std::shared_ptr<resident> device_memory::find(const buffer& memory) const {
-  std::lock_guard hold(lock_);
+std::shared_ptr<resident> device_memory::make_resident() const {
+  auto one = std::make_shared<resident>();
+  one->pressures = pressures_;
+  return one;
+}
+
+const std::shared_ptr<resident>* device_memory::find(const buffer& memory) const {
   for (const auto& one : kept_)
-    if (one->host.data() == memory.data() && one->host.size() == memory.size()) return one;
+    if (one->host.data() == memory.data() && one->host.size() == memory.size()) return &one;
   return nullptr;
 }
 
@@ -60,7 +69,7 @@ result<std::shared_ptr<resident>> device_memory::import(std::span<const std::byt
   const std::span<std::byte> pages = pages_of(bytes, alignment);
   if (pages.empty()) return errc::unsupported;
   BEAMLET_TRY(auto made, on_.on().import(pages, access));
-  auto one = std::make_shared<resident>();
+  auto one = make_resident();
   one->memory = std::move(made);
   one->begins = pages.data();
   std::lock_guard hold(lock_);
@@ -71,16 +80,11 @@ result<std::shared_ptr<resident>> device_memory::import(std::span<const std::byt
 result<std::shared_ptr<resident>> device_memory::allocate(std::uint64_t bytes) {
   const bool is_unified = on_.on().info().features.unified_memory;
   const std::uint64_t size = std::max<std::uint64_t>(bytes, 1);
-  auto one = std::make_shared<resident>();
-  const auto place = is_unified ? memory_place::host : memory_place::device;
-  auto made = on_.on().allocate(size, place);
-  if (!made.has_value() && made.error() == errc::no_memory) {
-    evict(on_.finished(), true);
-    made = on_.on().allocate(size, place);
-  }
-  BEAMLET_TRY(one->memory, std::move(made));
+  auto one = make_resident();
+  BEAMLET_TRY(one->memory,
+              on_.allocate(size, is_unified ? memory_place::host : memory_place::device));
   if (!is_unified) {
-    BEAMLET_TRY(one->staging, on_.on().allocate(size, memory_place::host));
+    BEAMLET_TRY(one->staging, on_.allocate(size, memory_place::host));
   }
   return one;
 }
@@ -114,8 +118,8 @@ result<operand_memory> device_memory::bring(const tensor& value, bool from_first
     const std::uintptr_t offset = address(value.data()) - address(one.begins);
     return !from_first || offset == 0 || (alignment != 0 && offset % alignment == 0);
   };
-  if (value.elements() != 0) made.in = find(memory);
-  if (made.in != nullptr && !fits(*made.in)) made.in = nullptr;
+  if (const auto* known = value.elements() != 0 ? find(memory) : nullptr)
+    if (fits(**known)) made.in = *known;
   if (made.in == nullptr && value.elements() != 0) {
     auto imported = import(memory.bytes(), memory_access::read);
     if (imported.has_value() && fits(**imported)) {
@@ -143,7 +147,7 @@ result<device_memory::result_memory> device_memory::make_room(const compute::ten
   BEAMLET_TRY(const std::size_t bytes, bytes_of_shape(type.type, type.shape));
   const std::uint64_t alignment =
       std::max<std::uint64_t>(on_.on().info().limits.import_alignment, 1);
-  const bool is_large = bytes >= import_bytes_min && alignment <= page_bytes;
+  const bool is_large = bytes >= import_bytes_min && alignment <= ports::page_bytes();
   const std::size_t room =
       is_large ? (bytes + alignment - 1) / alignment * alignment : std::max<std::size_t>(bytes, 1);
   BEAMLET_TRY(auto builder, buffer_builder::make(room, results_));
@@ -188,34 +192,48 @@ result<tensor> device_memory::take(result_memory made, const compute::tensor_typ
   return value;
 }
 
-void device_memory::evict(std::uint64_t waited, bool all) {
+template <class F>
+bool device_memory::drop_if(std::uint64_t waited, F&& wanted) {
   std::vector<std::shared_ptr<resident>> gone;  // their memory goes without the lock
   std::lock_guard hold(lock_);
-  const auto may_go = [&](const std::shared_ptr<resident>& one) {
-    return one.use_count() == 1 && one->last_ticket <= waited;
+  std::erase_if(kept_, [&](std::shared_ptr<resident>& one) {
+    if (!is_idle(one, waited) || !wanted(*one)) return false;
+    figures_.resident_bytes -= one->memory->bytes();
+    gone.push_back(std::move(one));
+    return true;
+  });
+  return !gone.empty();
+}
+
+bool device_memory::drop_oldest(std::uint64_t waited) {
+  std::uint64_t oldest = UINT64_MAX;
+  for (const auto& one : kept_)
+    if (is_idle(one, waited)) oldest = std::min(oldest, one->last_use);
+  return drop_if(waited, [&](const resident& one) { return one.last_use == oldest; });
+}
+
+void device_memory::evict(std::uint64_t waited) {
+  for (const auto& one : kept_)
+    if (is_idle(one, waited)) one->staging = nullptr;
+  drop_if(waited, [&](const resident& one) {
+    return one.pressures != pressures_ || is_last_holder(one.host);
+  });
+  const auto is_too_much = [&] {
+    return figures_.resident_bytes > resident_bytes_max_ || kept_.size() > residents_max;
   };
-  const auto drop_if = [&](auto&& wanted) {
-    std::erase_if(kept_, [&](std::shared_ptr<resident>& one) {
-      if (!may_go(one) || !wanted(*one)) return false;
-      figures_.resident_bytes -= one->memory->bytes();
-      gone.push_back(std::move(one));
-      return true;
-    });
-  };
-  for (auto& one : kept_)
-    if (one->last_ticket <= waited) one->staging = nullptr;
-  drop_if([&](const resident& one) { return all || is_last_holder(one.host); });
-  while (figures_.resident_bytes > resident_bytes_max_ || kept_.size() > residents_max) {
-    std::uint64_t oldest = UINT64_MAX;
-    for (const auto& one : kept_)
-      if (may_go(one)) oldest = std::min(oldest, one->last_use);
-    if (oldest == UINT64_MAX) break;
-    drop_if([&](const resident& one) { return one.last_use == oldest; });
-  }
+  while (is_too_much() && drop_oldest(waited)) continue;
+}
+
+void device_memory::let_go(std::uint64_t waited) {
+  ++pressures_;
+  evict(waited);
 }
 
 std::uint64_t device_memory::missing_bytes(const tensor& value) const {
-  if (find(value.memory()) != nullptr) return 0;
+  {
+    std::lock_guard hold(lock_);
+    if (find(value.memory()) != nullptr) return 0;
+  }
   const std::uint64_t bytes = value.memory().size();
   const bool imports = on_.on().info().limits.import_alignment != 0 && bytes >= import_bytes_min;
   return imports ? 0 : bytes;

@@ -25,6 +25,7 @@ struct resident {
   const std::byte* begins = nullptr;                // what the device's first byte is a copy of
   std::uint64_t last_ticket = 0;                    // that uses it
   std::uint64_t last_use = 0;
+  std::uint64_t pressures = 0;  // that there were before it
 };
 
 struct operand_memory {
@@ -45,6 +46,7 @@ class device_memory {
   static constexpr std::uint64_t resident_bytes_default = std::uint64_t{512} << 20;
 
   /// `results`: where the memory of results comes from.
+  /// Lifetime: goes after `on`, which asks it for room.
   device_memory(compute::executor& on, memory_source& results);
 
   /// A tensor of the program's. `from_first`: the device's memory begins with its first element.
@@ -64,27 +66,35 @@ class device_memory {
   result<tensor> take(result_memory made, const compute::tensor_type& type,
                       std::uint64_t timeout_ns);
 
-  /// Lets go of what nobody but this holds, and of the least recently used where it is too much;
-  /// `all`: of everything.   `waited`: work up to this ticket is over.
-  void evict(std::uint64_t waited, bool all);
+  /// Lets go of what nobody but this holds, of what let_go() found in use, and of the least
+  /// recently used where it is too much.   `waited`: work up to this ticket is over.
+  void evict(std::uint64_t waited);
+  /// Lets go of everything that is here now: what is in use, at the first evict() after that.
+  void let_go(std::uint64_t waited);
 
   std::uint64_t missing_bytes(const tensor& value) const;
   device_memory_figures figures() const;
 
  private:
-  std::shared_ptr<resident> find(const buffer& memory) const;
+  std::shared_ptr<resident> make_resident() const;
+  /// REQUIRES: the lock, on other threads than the lane's.
+  const std::shared_ptr<resident>* find(const buffer& memory) const;
   result<std::shared_ptr<resident>> import(std::span<const std::byte> bytes,
                                            compute::memory_access access);
   result<std::shared_ptr<resident>> copy_in(std::span<const std::byte> bytes,
                                             std::uint64_t timeout_ns);
   result<std::shared_ptr<resident>> allocate(std::uint64_t bytes);
   void keep(const std::shared_ptr<resident>& one);
+  // Of those that no work uses. Whether there were any.
+  template <class F>
+  bool drop_if(std::uint64_t waited, F&& wanted);
+  bool drop_oldest(std::uint64_t waited);
 
   compute::executor& on_;
   memory_source& results_;
   std::uint64_t resident_bytes_max_;
-  std::uint64_t uses_ = 0;
-  mutable std::mutex lock_;  // of the list and the figures
+  std::uint64_t uses_ = 0, pressures_ = 0;
+  mutable std::mutex lock_;  // of the list and the figures, which the lane alone changes
   std::vector<std::shared_ptr<resident>> kept_;
   device_memory_figures figures_;
 };

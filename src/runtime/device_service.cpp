@@ -350,6 +350,7 @@ devices_report device_service::report() const {
     one.kernels_kept = is.kernels_kept;
     one.works_tuned = is.works_tuned;
     one.self_tests = is.self_tests;
+    one.queued = is.queued;
     made.devices.push_back(std::move(one));
   }
   for (const auto& [key, done] : work_)

@@ -52,6 +52,7 @@ struct device_status {
   bool is_open = false;              ///< its driver is in use; the processor's always is
   std::uint64_t tasks = 0;           ///< that it finished
   std::uint64_t failures = 0;        ///< that it did not, and another device did
+  std::uint64_t queued = 0;          ///< in its queue now, or at work; of the processor: 0
   std::uint64_t busy_ns = 0;         ///< time for the finished ones
   std::uint64_t resident_bytes = 0;  ///< of objects that it holds now, imported or copied
   std::uint64_t imported_bytes = 0;  ///< of inputs and results, so far, that were used in place

@@ -8,6 +8,7 @@
 #include <beamlet/beamlet.hpp>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,13 @@ inline std::vector<detail::given_device>& given(const char* backend_name,
   }
   if (all.empty()) MESSAGE("SKIPPED: there is no device of " << std::string(backend_name));
   return all;
+}
+
+/// The device beside a runtime that uses it: whether it imports memory is known when it is open.
+inline std::unique_ptr<device> opened(const detail::given_device& one) {
+  auto made = one.open();
+  REQUIRE_MESSAGE(made.has_value(), made.error().describe());
+  return *std::move(made);
 }
 
 inline runtime_options options_on(std::vector<detail::given_device>& devices) {

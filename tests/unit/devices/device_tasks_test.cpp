@@ -104,7 +104,7 @@ TEST_CASE("tasks of one device are queued behind one another without waiting for
     x = rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(x);
   // Each task knows that the one before it is in the queue, and goes there, too.
   auto last = rt.device_task(scaled(2, 0)).options({.device = "test"}).remote(x);
-  while (rt.stats().suspended < 6) std::this_thread::yield();
+  wait_for_queue(rt, 6);
   device.open();
   CHECK(values_of(rt.get(last)) == std::vector<float>{8, 10});
   CHECK(values_of(rt.get(x)) == std::vector<float>{4, 5});
@@ -132,6 +132,19 @@ TEST_CASE("large objects are used in place, small ones copied, and both stay on 
   run(small);
   CHECK(one.how[0]->allocated == allocated + 1);  // the small result
   CHECK(one.how[0]->imported == imported + 1);    // the large one
+}
+
+TEST_CASE("a device that refuses to import an object gets a copy, and that is counted") {
+  test_devices one(1);
+  one.how[0]->imports = false;
+  auto rt = runtime::start(one.options()).value();
+  auto x = rt.put(filled({1 << 16}, 0));
+  auto y = rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(x);
+  CHECK(values_of(rt.get(y))[100] == 101);
+  auto is = status_of(rt.devices().value(), "test:0");
+  CHECK(is.tasks == 1);
+  CHECK(is.imported_bytes == 0);
+  CHECK(is.copied_bytes == 2 * (sizeof(float) << 16));
 }
 
 TEST_CASE("a device with memory of its own gets copies, and gives copies back") {

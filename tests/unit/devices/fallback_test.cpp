@@ -83,7 +83,7 @@ TEST_CASE("a chain whose device is lost in the middle comes out right") {
   REQUIRE(device.logs("sw"));
   ref<tensor> x = first;
   for (int i = 0; i < 3; ++i) x = run_on_test(rt, x);
-  while (rt.stats().suspended < 4) std::this_thread::yield();
+  wait_for_queue(rt, 4);
   device.is_lost = true;
   device.open();
   CHECK(values_of(rt.get(x)) == std::vector<float>{15, 31});
@@ -98,7 +98,7 @@ TEST_CASE("a task that is cancelled before the device begins does not run there"
   auto first = run_on_test(rt, rt.put(filled({2}, 0)));
   REQUIRE(device.logs("sw"));
   auto second = run_on_test(rt, rt.put(filled({2}, 0)));
-  while (rt.stats().suspended < 2) std::this_thread::yield();
+  wait_for_queue(rt, 2);
   REQUIRE(rt.cancel(second).has_value());
   CHECK(rt.get(second).error().code() == errc::cancelled);
   device.open();

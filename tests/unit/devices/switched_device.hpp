@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "compute/cpu/cpu_device.hpp"
@@ -36,15 +38,25 @@ struct switches {
   std::atomic<errc> launch_error{errc::ok}, wait_error{errc::ok};  // of one launch, or wait
   std::atomic<int> good_waits{0};                                  // before that
   std::uint64_t now_ns = 0, wait_ns = 0;  // a clock that only waits move, by so much
-  std::atomic<int> opened{0}, allocated{0}, imported{0}, submitted{0}, waited{0};
+  std::atomic<int> opened{0}, allocated{0}, refused{0}, imported{0}, submitted{0}, waited{0};
+  std::atomic<std::uint64_t> room_bytes{UINT64_MAX}, least_room_bytes{UINT64_MAX};  // not allocated
 
   /// While it is closed the device does not finish.
-  void close() { set_open(false); }
-  void open() { set_open(true); }
+  void close() { let_pass(0); }
+  void open() { let_pass(INT_MAX); }
+  /// So many waits end, then it is closed.
+  void let_pass(int waits) {
+    std::lock_guard hold(lock_);
+    passes_ = waits;
+    changed_.notify_all();
+  }
   bool pass(std::uint64_t timeout_ns) {
     std::unique_lock hold(lock_);
-    const auto limit = std::min<std::uint64_t>(timeout_ns, 60'000'000'000);
-    return changed_.wait_for(hold, std::chrono::nanoseconds(limit), [&] { return open_; });
+    const auto limit =
+        std::chrono::nanoseconds(std::min<std::uint64_t>(timeout_ns, 60'000'000'000));
+    if (!changed_.wait_for(hold, limit, [&] { return passes_ > 0; })) return false;
+    if (passes_ != INT_MAX) --passes_;
+    return true;
   }
   void note(const std::string& what) {
     std::lock_guard hold(lock_);
@@ -59,17 +71,22 @@ struct switches {
     std::unique_lock hold(lock_);
     return changed_.wait_for(hold, 60s, [&] { return log_.find(text) != log_.npos; });
   }
+  /// Buffers that went, by their bytes.
+  void note_freed(std::uint64_t bytes) {
+    std::lock_guard hold(lock_);
+    freed_.push_back(bytes);
+  }
+  std::vector<std::uint64_t> freed() const {
+    std::lock_guard hold(lock_);
+    return freed_;
+  }
 
  private:
-  void set_open(bool is) {
-    std::lock_guard hold(lock_);
-    open_ = is;
-    changed_.notify_all();
-  }
   mutable std::mutex lock_;
   std::condition_variable changed_;
-  bool open_ = true;
+  int passes_ = INT_MAX;
   std::string log_;
+  std::vector<std::uint64_t> freed_;
 };
 
 inline error broken(errc code) {
@@ -84,6 +101,34 @@ inline void remember(const compute::device_buffer* memory) {
   all->push_back(memory);
 }
 
+class switched_buffer final : public compute::device_buffer {
+ public:
+  switched_buffer(std::unique_ptr<compute::device_buffer> real, std::shared_ptr<switches> s)
+      : device_buffer(real->bytes(), real->is_mappable(), real->is_imported()),
+        real_(std::move(real)),
+        how_(std::move(s)) {
+    if (!is_imported()) how_->room_bytes -= bytes();
+    how_->least_room_bytes = std::min<std::uint64_t>(how_->least_room_bytes, how_->room_bytes);
+    remember(this);
+  }
+  ~switched_buffer() override {
+    how_->note_freed(bytes());
+    if (!is_imported()) how_->room_bytes += bytes();
+  }
+  result<std::byte*> map(compute::memory_access access, base::time_ns timeout_ns) override {
+    return real_->map(access, timeout_ns);
+  }
+  result<void> unmap() override { return real_->unmap(); }
+  static compute::binding real(compute::binding one) {
+    one.memory = static_cast<switched_buffer*>(one.memory)->real_.get();
+    return one;
+  }
+
+ private:
+  std::unique_ptr<compute::device_buffer> real_;
+  std::shared_ptr<switches> how_;
+};
+
 class switched_queue final : public compute::device_queue {
  public:
   switched_queue(std::unique_ptr<compute::device_queue> real, std::shared_ptr<switches> s)
@@ -93,11 +138,15 @@ class switched_queue final : public compute::device_queue {
     if (!how_->launches) return broken(errc::unsupported);
     if (const errc why = how_->launch_error.exchange(errc::ok); why != errc::ok) return broken(why);
     if (how_->gives == answers::missing) return {};
-    BEAMLET_TRY_VOID(real_->launch(what, how));
-    return how_->gives == answers::wrong ? spoil(how.bindings.back()) : result<void>();
+    std::vector<compute::binding> bindings;
+    for (const compute::binding& one : how.bindings) bindings.push_back(switched_buffer::real(one));
+    compute::kernel_launch real = how;
+    real.bindings = bindings;
+    BEAMLET_TRY_VOID(real_->launch(what, real));
+    return how_->gives == answers::wrong ? spoil(bindings.back()) : result<void>();
   }
   result<void> copy(const compute::binding& from, const compute::binding& to) override {
-    return real_->copy(from, to);
+    return real_->copy(switched_buffer::real(from), switched_buffer::real(to));
   }
   result<std::uint64_t> submit() override {
     if (!how_->submits) return broken(errc::device_lost);
@@ -143,17 +192,18 @@ class switched_device final : public compute::device {
   }
   result<std::unique_ptr<compute::device_buffer>> allocate(std::uint64_t bytes,
                                                            compute::memory_place place) override {
-    if (!how_->allocates) return broken(errc::no_memory);
+    if (!how_->allocates || bytes > how_->room_bytes) {
+      ++how_->refused;
+      return broken(errc::no_memory);
+    }
     ++how_->allocated;
-    BEAMLET_TRY(auto made, real_->allocate(bytes, place));
-    remember(made.get());
-    return made;
+    return switched(real_->allocate(bytes, place));
   }
   result<std::unique_ptr<compute::device_buffer>> import(std::span<std::byte> memory,
                                                          compute::memory_access access) override {
     if (!how_->imports) return broken(errc::unsupported);
     ++how_->imported;
-    return real_->import(memory, access);
+    return switched(real_->import(memory, access));
   }
   result<std::unique_ptr<compute::kernel>> compile(
       const compute::kernel_source& source, const compute::kernel_constants& constants) override {
@@ -165,6 +215,11 @@ class switched_device final : public compute::device {
   }
 
  private:
+  result<std::unique_ptr<compute::device_buffer>> switched(
+      result<std::unique_ptr<compute::device_buffer>> made) {
+    if (!made.has_value()) return made;
+    return std::unique_ptr<compute::device_buffer>(new switched_buffer(*std::move(made), how_));
+  }
   std::unique_ptr<compute::device> real_;
   compute::device_info info_;
   std::shared_ptr<switches> how_;
@@ -213,6 +268,11 @@ inline const device_status& status_of(const devices_report& all, const std::stri
     if (one.info.id() == id) return one;
   FAIL("there is no device " << id);
   return all.devices.front();
+}
+
+/// Until so many tasks are in the queue of test:0, which is closed.
+inline void wait_for_queue(const runtime& rt, std::uint64_t tasks) {
+  while (status_of(rt.devices().value(), "test:0").queued < tasks) std::this_thread::yield();
 }
 
 }  // namespace device_tests

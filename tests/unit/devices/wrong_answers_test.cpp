@@ -109,7 +109,7 @@ struct chain {
     last = run_on_test(rt, rt.put(filled({2}, 0)));
     REQUIRE(device().logs("sw"));
     for (int i = 0; i < 2; ++i) last = run_on_test(rt, last);
-    while (rt.stats().suspended < 3) std::this_thread::yield();
+    wait_for_queue(rt, 3);
   }
   switches& device() { return *one.how[0]; }
 };
