@@ -21,6 +21,10 @@ class dynamic_library {
   /// be loaded: of another architecture; or this program is static and cannot load anything), each
   /// with the loader's words.
   static result<dynamic_library> open(const std::string& name);
+  /// False: this program is static, and open() refuses every library.
+  ///
+  /// Thread: any.   Blocks: no.
+  static bool can_open() noexcept;
 
   /// Null where it has no such function. Function and name must agree: nothing can check that.
   template <class Function>

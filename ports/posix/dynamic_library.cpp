@@ -14,7 +14,7 @@ namespace ports {
 result<dynamic_library> dynamic_library::open(const std::string& name) {
   // glibc's dlopen of a static program looks for the very same glibc as a shared library, and may
   // crash where it finds another.
-  if (is_static_program())
+  if (!can_open())
     return error(errc::unsupported, error_layer::ports,
                  {.message = "a static program loads no drivers: link it dynamically with libc",
                   .type = {},
@@ -28,6 +28,8 @@ result<dynamic_library> dynamic_library::open(const std::string& name) {
   return error(missing ? errc::not_found : errc::unsupported, error_layer::ports,
                {.message = why, .type = {}, .function = {}, .cause = {}});
 }
+
+bool dynamic_library::can_open() noexcept { return !is_static_program(); }
 
 void* dynamic_library::address_of(const char* name) const noexcept {
   return ::dlsym(handle_, name);

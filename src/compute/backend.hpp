@@ -3,7 +3,8 @@
 
 // The contract of a backend: devices, their memory, kernels and a queue. The ops of the library
 // become launches of kernels (plan.hpp), so a backend knows buffers, bytes and groups, and no op,
-// no tensor and no type of number. tests/conformance/backend_suite.hpp holds every backend to it.
+// no tensor and no type of number. tests/conformance/compute/backend_test.cpp holds every backend
+// to it.
 //
 // Every call that can fail returns a `result`; none throws, aborts, prints, or waits without a time
 // limit. The driver's own number is in `error::system()`. What is lost stays lost: after

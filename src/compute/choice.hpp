@@ -75,7 +75,7 @@ class device_choice {
   /// Empty: it may be chosen. Else why not, in words.
   const std::string& reason_against(std::size_t device) const noexcept { return against_[device]; }
 
-  /// Work that is the same for this: the op, its attributes and shapes, as a hash.
+  /// The same for work that takes about the same time on a device.
   using work_key = std::uint64_t;
   /// What would have to be copied to device i, and back.
   struct transfers {

@@ -24,7 +24,7 @@ namespace compute {
 /// Thread: the device's.   Lifetime: goes before its executor.
 class tuner {
  public:
-  /// Work that is the same for this takes the same time, as device_choice has it.
+  /// As device_choice has it.
   using work_key = std::uint64_t;
   static constexpr std::size_t works_max = 1024, waiting_max = 16;
   /// Of the operands of a work that is tried, and no more than an eighth of the device's.

@@ -7,6 +7,7 @@
 
 #include "compute/blob_cache.hpp"
 #include "node/child.hpp"
+#include "ports/dynamic_library.hpp"
 #include "ports/files.hpp"
 #include "ports/processes.hpp"
 #include "ports/processor.hpp"
@@ -68,6 +69,7 @@ compute::blob_key key_of_drivers(const device_search& how) {
   compute::blob_key made;
   made.add("devices").add(ports::processor_name()).add(how.threads);
   for (const compute::backend& one : compute::backends()) made.add(one.name);
+  made.add(ports::dynamic_library::can_open() ? 1 : 0);
   for (const char* name : driver_variables) {
     const char* value = std::getenv(name);
     made.add(value != nullptr ? value : "");

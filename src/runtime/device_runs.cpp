@@ -179,7 +179,7 @@ async<std::vector<tensor>> device_service::run(std::shared_ptr<device_job> job) 
   how.outputs = *std::move(outputs);
   for (const compute::tensor_type& type : how.outputs) how.results.push_back(operand::dense(type));
   how.cost = cost_of(*job->what, how.operands, how.results);
-  how.key = key_of(*job->what, how.operands, how.cost);
+  how.key = key_of(*job->what, how.operands, how.results);
   for (;;) {
     auto device = choose(*job, how);
     if (!device.has_value() && found_.when_set() && !found_.when_set().ready()) {

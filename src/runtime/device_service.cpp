@@ -8,6 +8,7 @@
 #include "beamlet/sched/core.hpp"
 #include "compute/backend.hpp"
 #include "ports/threads.hpp"
+#include "sched/internal.hpp"
 #include "sched/timeline.hpp"
 
 namespace beamlet {
@@ -171,10 +172,13 @@ void device_service::install(std::vector<device_record> records, std::string not
   }
   for (const std::size_t i : wanted) (void)lane(i);
   if (gpus == 0 || is_first) return;
-  if (auto id = home_.names.intern("gpu"); id.has_value()) {
-    const quantity more[] = {{*id, gpus * amount_per_unit}};
-    (void)home_.resources.grow(more);
+  {
+    std::lock_guard hold(home_.ledger_lock);
+    const quantity more[] = {{resource::gpu, gpus * amount_per_unit}};
+    if (!home_.shares.load(std::memory_order_relaxed) || sched::is_own(home_, resource::gpu))
+      (void)home_.resources.grow(more);  // else the box's are all that there are
   }
+  home_.admit_waiting();
 }
 
 result<std::unique_ptr<device_lane>> device_service::make_lane(std::size_t device) {

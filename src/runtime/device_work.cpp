@@ -2,7 +2,6 @@
 #include "runtime/device_work.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -213,25 +212,6 @@ bool is_callers_error(const error& why, const device_work& what) noexcept {
 
 bool begins_at_first(const device_work& what) noexcept {
   return std::holds_alternative<kernel_call>(what);
-}
-
-std::uint64_t key_of(const device_work& what, std::span<const operand> inputs,
-                     const compute::op_cost& cost) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
-  const auto add = [&](std::uint64_t word) {
-    for (int i = 0; i < 8; ++i) hash = (hash ^ (word >> (8 * i) & 0xff)) * 0x100000001b3u;
-  };
-  add(what.index());
-  if (const auto* op = std::get_if<compute::op>(&what)) add(op->index());
-  else add(reinterpret_cast<std::uintptr_t>(std::get<kernel_call>(what).kernel.get()));
-  for (const double each : {cost.bytes, cost.flops, cost.functions})
-    add(std::bit_cast<std::uint64_t>(each));
-  for (const operand& one : inputs) {
-    add(one.type.bits);
-    for (const std::int64_t n : one.shape) add(static_cast<std::uint64_t>(n));
-    add(one.is_dense());
-  }
-  return hash;
 }
 
 }  // namespace detail

@@ -48,9 +48,10 @@ result<compute::plan> plan_for(const device_work& what, const compute::device_in
 bool is_callers_error(const error& why, const device_work& what) noexcept;
 /// A user's kernel sees its buffers from their first element on.
 bool begins_at_first(const device_work& what) noexcept;
-/// The same for work that takes about the same time on a device.
+/// The same for work that takes about the same time on a device: a hash of the op and what in it
+/// changes that time, or of the kernel and its groups, and of types, shapes and strides.
 std::uint64_t key_of(const device_work& what, std::span<const compute::operand> inputs,
-                     const compute::op_cost& cost) noexcept;
+                     std::span<const compute::operand> outputs) noexcept;
 
 }  // namespace detail
 }  // namespace BEAMLET_ABI

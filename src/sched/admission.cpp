@@ -167,7 +167,7 @@ result<void> scheduler::check_feasible(const std::vector<quantity>& needs, bool 
   std::lock_guard hold(ledger_lock);
   const bool shared = shares.load(std::memory_order_relaxed);
   auto where = [&](const quantity& q) -> const ledger& {
-    return shared && (away || q.resource != resource::cpu) ? box : resources;
+    return shared && (away || !is_own(*this, q.resource)) ? box : resources;
   };
   for (const quantity& q : needs) {
     std::int64_t wanted = 0, total = where(q).total(q.resource);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where several programs share a box its agent has the ledger, and this process a part of it: all
-// resources but cpu, which its worker threads stand for, are borrowed when something needs them and
-// go back when others ask. Without an agent nothing of this happens.
+// resources but its own are borrowed when something needs them and go back when others ask. Without
+// an agent nothing of this happens.
 
 #include <algorithm>
 
@@ -18,23 +18,23 @@ namespace {
 
 using quantities = std::vector<quantity>;
 
-quantities without_cpu(std::span<const quantity> all) {
+quantities without_own(const scheduler& home, std::span<const quantity> all) {
   quantities rest;
   for (const quantity& q : all)
-    if (q.resource != resource::cpu && q.amount > 0) rest.push_back(q);
+    if (!is_own(home, q.resource) && q.amount > 0) rest.push_back(q);
   return rest;
 }
 
-bool is_missing(const ledger& has, std::span<const quantity> needs) {
-  ledger copy = has;
-  return !copy.take(without_cpu(needs));
+bool is_missing(const scheduler& home, std::span<const quantity> needs) {
+  ledger copy = home.resources;
+  return !copy.take(without_own(home, needs));
 }
 
 /// What is owed and idle. A worker process keeps nothing: while a call runs there it does not hear
 /// that others want it. REQUIRES: the lock.
 void take_owed(scheduler& home, quantities& idle) {
   for (std::uint32_t r = 0; home.hosts_calls && r < limits::resources_max; ++r) {
-    if (r == resource::cpu) continue;
+    if (is_own(home, r)) continue;
     const quantity all{r, home.resources.shrink({r, home.resources.total(r)})};
     if (all.amount > 0) idle.push_back(all);
   }
@@ -46,15 +46,14 @@ void take_owed(scheduler& home, quantities& idle) {
   std::erase_if(home.owed, [](const quantity& q) { return q.amount <= 0; });
 }
 
-/// Not one that is infeasible, or has to wait for this process's own cpus first. REQUIRES: the
+/// Not one that is infeasible, or has to wait for what is this process's own first. REQUIRES: the
 /// lock.
 bool waits_for_loan(scheduler& home, const cell& x) {
   const quantities& needs = x.extra.load(std::memory_order_relaxed)->needs;
   for (const quantity& q : needs)
-    if (q.resource == resource::cpu && q.amount > home.resources.available(q.resource))
-      return false;
+    if (is_own(home, q.resource) && q.amount > home.resources.available(q.resource)) return false;
   return (x.unmet.load(std::memory_order_relaxed) & cell::cancelled) == 0 &&
-         is_missing(home.resources, needs) && home.box.feasible(without_cpu(needs));
+         is_missing(home, needs) && home.box.feasible(without_own(home, needs));
 }
 
 /// What the first waiting task that lacks something needs as a whole, and what of it is idle here:
@@ -64,7 +63,7 @@ quantities next_wish(scheduler& home, quantities& idle) {
   for (cell* x = home.waiting_first; x != nullptr; x = x->next) {
     const quantities& needs = x->extra.load(std::memory_order_relaxed)->needs;
     if (!waits_for_loan(home, *x)) continue;
-    quantities wanted = without_cpu(needs);
+    quantities wanted = without_own(home, needs);
     for (const quantity& q : wanted)
       if (quantity part{q.resource, home.resources.shrink(q)}; part.amount > 0)
         idle.push_back(part);
@@ -74,6 +73,10 @@ quantities next_wish(scheduler& home, quantities& idle) {
 }
 
 }  // namespace
+
+bool is_own(const scheduler& home, std::uint32_t of) noexcept {
+  return of == resource::cpu || (of == resource::gpu && home.box.total(of) == 0);
+}
 
 void share_ledger(scheduler& home, std::span<const quantity> all, bool holds) noexcept {
   std::lock_guard hold(home.ledger_lock);
@@ -121,7 +124,7 @@ void recall(scheduler& home, std::span<const quantity> what) noexcept {
   {
     std::lock_guard hold(home.ledger_lock);
     try_allocate([&] {
-      for (const quantity& q : without_cpu(what)) home.owed.push_back(q);
+      for (const quantity& q : without_own(home, what)) home.owed.push_back(q);
     });
   }
   trade(home);
@@ -148,11 +151,11 @@ result<void> take_for_life(scheduler& home, const std::vector<quantity>& needs) 
   std::unique_lock hold(home.ledger_lock);
   if (home.resources.take(needs)) return {};
   engine* agent = home.outside.load(std::memory_order_acquire);
-  const bool helps = home.shares.load(std::memory_order_relaxed) && agent != nullptr &&
-                     is_missing(home.resources, needs);
+  const bool helps =
+      home.shares.load(std::memory_order_relaxed) && agent != nullptr && is_missing(home, needs);
   if (!helps) return busy;
+  const quantities wanted = without_own(home, needs);
   hold.unlock();
-  const quantities wanted = without_cpu(needs);
   if (auto came = agent->borrow_now(wanted); !came.has_value())
     return came.error().code() == errc::timeout ? result<void>(busy) : came;
   hold.lock();

@@ -77,7 +77,10 @@ void release_name(actor_core& a) noexcept;
 void fail_waiting(cell& x, error why) noexcept;
 void give_actor_needs(scheduler& home, actor_extra& extra) noexcept;
 // borrowing.cpp
-/// From now on all resources but cpu are the box's, which has `all`; this process has what it
+/// No resource of the box's: cpu, which worker threads stand for, and gpus that no agent counts, as
+/// the program has found them. REQUIRES: the ledger's lock.
+bool is_own(const scheduler& home, std::uint32_t of) noexcept;
+/// From now on all resources but its own are the box's, which has `all`; this process has what it
 /// borrows, and at first what it `holds` already or nothing.
 void share_ledger(scheduler& home, std::span<const quantity> all, bool holds) noexcept;
 void lent(scheduler& home, std::span<const quantity> what) noexcept;

@@ -20,7 +20,7 @@ enum class device_kind : std::uint8_t { cpu, integrated, discrete, accelerator, 
 /// "cpu", "integrated", ...; never null.
 const char* name_of(device_kind kind) noexcept;
 
-/// What a driver says of its device, in its units.
+/// What a driver says of its device: sizes in bytes or numbers of items, groups and buffers.
 struct device_limits {
   std::uint32_t group_items_max = 128;  ///< work items (invocations) of a group
   std::array<std::uint32_t, 3> group_size_max{128, 128, 64};
@@ -59,6 +59,7 @@ struct device_features {
                  unified_memory, like_a_cpu);
 };
 
+/// What a device says of itself: a value, true as long as driver and settings stay.
 struct device_info {
   std::string backend;      ///< "cpu", "opencl", "vulkan"
   std::uint32_t index = 0;  ///< within its backend: `opencl:1`

@@ -34,9 +34,10 @@ struct device_task_options {
   /// Where a device that is named fails when it is used, the processor does the work.
   std::string device = {};
   /// Shares of this program's resource `gpu`, a half say. There is one per device that may be
-  /// chosen and is no processor, once the devices are known; more than there are:
-  /// errc::infeasible. The task takes them when its inputs are made, or on their way. 0: it is
-  /// queued on its device without.
+  /// chosen and is no processor, once the devices are known, and it stays when the device is lost;
+  /// more than there are: errc::infeasible. Where a box's resources have a `gpu`, those are meant.
+  /// The task takes them when its inputs are made, or on their way. 0: it is queued on its device
+  /// without.
   double num_gpus = 0;
   beamlet::priority priority = beamlet::priority::normal;
   std::chrono::nanoseconds deadline = {};  ///< not started after, counted from now; zero: none
@@ -44,7 +45,7 @@ struct device_task_options {
   std::chrono::nanoseconds timeout = std::chrono::seconds(60);
 };
 
-/// How one device does, since the runtime's start.
+/// How one device does, since the runtime's start. Figures only grow, but for `resident_bytes`.
 struct device_status {
   compute::device_info info;
   /// Empty: it may be chosen. Else why not: not wanted, a software device, or what it did wrong.
@@ -68,12 +69,13 @@ struct device_status {
 
 /// What one device did of the tasks of one name.
 struct device_work_status {
-  std::string name, device;
+  std::string name, device;  ///< the tasks' name, the device's id
   std::uint64_t tasks = 0, busy_ns = 0;
 };
 
+/// All devices at one moment; a value that stays as it is.
 struct devices_report {
-  std::vector<device_status> devices;
+  std::vector<device_status> devices;    ///< the processor, `cpu:0`, first; empty: see explanation
   std::vector<device_work_status> work;  ///< by name, then device; of the first 1024 such pairs
   std::uint64_t reruns = 0;  ///< tasks that began on one device and were finished by another
   std::string explanation;   ///< in words: what was found, measured, and chosen last, and why
@@ -118,10 +120,14 @@ class device_task_builder {
     return detail::submit_device_task(*core_, std::move(what_), options_,
                                       {as_input(std::forward<A>(inputs))...});
   }
+  /// The same, of as many inputs as there are: for ops that take any number, as concat.
   ref<tensor> remote(std::vector<ref<tensor>> inputs) && {
     return detail::submit_device_task(*core_, std::move(what_), options_, std::move(inputs));
   }
-  /// The same for work with `outputs` results.
+  /// The same for work with `outputs` results, as nms: a ref for each, in their order. If the work
+  /// has another number of them, all refs fail with invalid_argument. They are ready together, in
+  /// the program's memory; work that takes one is not queued behind it on the device, as it is
+  /// behind the one result of remote().
   template <class... A>
   std::vector<ref<tensor>> remote_all(std::size_t outputs, A&&... inputs) && {
     return detail::submit_device_task(*core_, std::move(what_), options_,

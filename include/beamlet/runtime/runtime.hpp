@@ -70,21 +70,25 @@ class runtime_handle {
   }
   /// Work for the device that is done with it first: `rt.device_task(ops::matmul{}).remote(a, b)`.
   /// See device_task.hpp.
+  ///
+  /// Thread: any.   Blocks: no.   Cost: a copy of the op; nothing happens before `remote`.
   device_task_builder device_task(compute::op what) const;
   device_task_builder device_task(kernel_call what) const;
   /// A kernel of the user's own, for device_task(): device_kernel.hpp. It is compiled for a device
   /// where it first runs, and a kernel that does not compile fails that task with the compiler's
   /// words.
   ///
-  /// Errors: invalid_argument (an option, named), exhausted.   Limits: 1024 in a runtime, 6 inputs
-  /// and outputs together, 128 bytes of parameters.   Lifetime: kept until the runtime ends.
+  /// Thread: any.   Blocks: no, and starts the search for devices.   Errors: invalid_argument (an
+  /// option, named), exhausted.   Limits: 1024 in a runtime, 6 inputs and outputs together, 128
+  /// bytes of parameters.   Lifetime: kept until the runtime ends.
   result<device_kernel> kernel(kernel_options options) const;
   /// What devices there are and how they do. The first use looks for them, as does the first device
   /// task: in processes of their own, so that a driver that crashes or hangs costs its device only
   /// (needs `run_child` in main; without, the processor is the only device).
   ///
-  /// Blocks: until they are known; a millisecond where an earlier run on this machine found out,
-  /// else seconds.   Errors: timeout, those of get().
+  /// Thread: any; inside a task it holds the thread.   Blocks: until they are known; a millisecond
+  /// where an earlier run on this machine found out, else seconds; afterwards no.   Cost: a copy of
+  /// all figures.   Errors: timeout, those of get().
   result<devices_report> devices(std::chrono::nanoseconds timeout = no_timeout) const;
   /// `rt.actor<detector>().remote("faces.onnx")`.
   template <class T>

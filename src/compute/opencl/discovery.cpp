@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which libraries lead to OpenCL devices, and which devices those are.
+#include <algorithm>
 #include <cstdlib>
-#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compute/errors.hpp"
@@ -21,27 +23,18 @@ namespace {
 
 using device_pointers = std::vector<std::unique_ptr<device>>;
 
-// A loader, which knows all drivers of the system; without one, or where it knows none (containers
-// often lack the list that it reads), the drivers that vendors install, by themselves.
-constexpr const char* opencl_libraries[] = {
-    "libOpenCL.so.1",
-    "libOpenCL.so",
-    "/vendor/lib64/libOpenCL.so",
-    "/system/vendor/lib64/libOpenCL.so",
-    "libmali.so.1",
-    "libmali.so",
-    "libGLES_mali.so",
-    "/vendor/lib64/egl/libGLES_mali.so",
-    "libPVROCL.so.1",
-    "libPVROCL.so",
-    "libnvidia-opencl.so.1",
-    "libamdocl64.so",
-    "libRusticlOpenCL.so.1",
-    "libpocl.so.2",
-};
-constexpr std::size_t opencl_loaders = 4;  // the first of them
+constexpr const char* opencl_loaders[] = {"libOpenCL.so.1", "libOpenCL.so",
+                                          "/vendor/lib64/libOpenCL.so",
+                                          "/system/vendor/lib64/libOpenCL.so"};
+// What vendors install.
+constexpr const char* opencl_drivers[] = {
+    "libmali.so.1",          "libmali.so",
+    "libGLES_mali.so",       "/vendor/lib64/egl/libGLES_mali.so",
+    "libPVROCL.so.1",        "libPVROCL.so",
+    "libnvidia-opencl.so.1", "libamdocl64.so",
+    "libRusticlOpenCL.so.1", "libpocl.so.2"};
 
-// Whoever says by these where the loader finds drivers means no others.
+// Whoever says by these where a loader finds drivers means no others.
 bool are_drivers_named() {
   return std::getenv("OCL_ICD_VENDORS") != nullptr || std::getenv("OCL_ICD_FILENAMES") != nullptr;
 }
@@ -61,7 +54,7 @@ std::shared_ptr<const blob_cache> open_caches(const std::string& folder) {
 struct opencl_search {
   std::shared_ptr<const blob_cache> cache;
   device_pointers found;
-  std::string said;
+  std::string said, missing;
   errc why = errc::not_found;
 
   void note(const std::string& sentence) {
@@ -98,33 +91,46 @@ void list_devices(opencl_search& to, const std::shared_ptr<const opencl_driver>&
   }
 }
 
+// The library's devices, or in words why there are none.
+void search_library(opencl_search& search, const char* library) {
+  auto driver = load_opencl(library);
+  if (driver.has_value()) {
+    for (cl_platform_id platform : (*driver)->platforms) list_devices(search, *driver, platform);
+    return;
+  }
+  const std::string words(driver.error().message());
+  if (driver.error().code() == errc::unsupported) search.why = errc::unsupported;
+  // Else it is there and something that it needs is not, or it knows no driver.
+  const bool is_missing = driver.error().code() == errc::not_found &&
+                          driver.error().layer() == error_layer::ports &&
+                          words.find(library) != words.npos;
+  if (is_missing) search.missing += (search.missing.empty() ? "" : ", ") + std::string(library);
+  else search.note(words);
+}
+
+// Until one shows a device.
+void search_libraries(opencl_search& search, std::span<const char* const> libraries) {
+  for (const char* library : libraries)
+    if (search.found.empty()) search_library(search, library);
+}
+
 }  // namespace
 
-// The devices of the first library that shows any.
-result<device_pointers> opencl_devices(const backend_options& options) {
-  opencl_search search{open_caches(options.cache_folder), {}, {}};
-  std::string missing;
-  const auto libraries =
-      std::span(opencl_libraries)
-          .first(are_drivers_named() ? opencl_loaders : std::size(opencl_libraries));
-  for (const char* library : libraries) {
-    auto driver = load_opencl(library);
-    if (!driver.has_value()) {
-      const std::string words(driver.error().message());
-      if (driver.error().code() == errc::unsupported) search.why = errc::unsupported;
-      // Else it is there and something that it needs is not, or it knows no driver.
-      const bool is_missing =
-          driver.error().layer() == error_layer::ports && words.find(library) != words.npos;
-      if (driver.error().code() == errc::not_found && is_missing)
-        missing += (missing.empty() ? "" : ", ") + std::string(library);
-      else search.note(words);
-      continue;
-    }
-    for (cl_platform_id platform : (*driver)->platforms) list_devices(search, *driver, platform);
-    if (!search.found.empty()) return std::move(search.found);
-  }
-  if (!missing.empty()) search.note("there is none of " + missing);
+opencl_libraries known_opencl_libraries() noexcept { return {opencl_loaders, opencl_drivers}; }
+
+result<device_pointers> opencl_devices_of(const opencl_libraries& libraries,
+                                          const backend_options& options) {
+  opencl_search search{open_caches(options.cache_folder), {}, {}, {}};
+  search_libraries(search, libraries.loaders);
+  if (libraries.loaders.empty() || !are_drivers_named())
+    search_libraries(search, libraries.drivers);
+  if (!search.found.empty()) return std::move(search.found);
+  if (!search.missing.empty()) search.note("there is none of " + search.missing);
   return compute_error(search.why, "no OpenCL device: " + search.said);
+}
+
+result<device_pointers> opencl_devices(const backend_options& options) {
+  return opencl_devices_of(known_opencl_libraries(), options);
 }
 
 }  // namespace compute

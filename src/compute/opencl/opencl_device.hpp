@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "compute/backend.hpp"
@@ -40,6 +41,25 @@ class opencl_device final : public device {
 /// Errors: unsupported (a device that kernels cannot be compiled for, with the reason).
 result<device_info> describe_opencl(const opencl_driver& driver, cl_platform_id platform,
                                     cl_device_id id);
+
+/// Loaders know all drivers of the system; drivers are opened by themselves where no loader is, or
+/// where it knows none (containers often lack the list that it reads).
+struct opencl_libraries {
+  std::span<const char*const> loaders, drivers;
+};
+
+/// Those that systems are known to have.
+opencl_libraries known_opencl_libraries() noexcept;
+
+/// opencl_devices(), of other libraries: the devices of the first that shows any. Where the
+/// loader's own variables OCL_ICD_VENDORS and OCL_ICD_FILENAMES say which drivers there are, no
+/// others are opened beside it.
+///
+/// Thread: any.   Blocks: as long as drivers take to start.
+/// Errors: not_found, or unsupported where one was there and is no driver of OpenCL 1.2; with all
+/// that was looked for.
+result<std::vector<std::unique_ptr<device>>> opencl_devices_of(const opencl_libraries& libraries,
+                                                               const backend_options& options);
 
 }  // namespace compute
 }  // namespace BEAMLET_ABI

@@ -118,8 +118,9 @@ class vulkan_search {
     if (found.has_value() && !found->empty()) return std::move(*found);
     looked_for_ += (looked_for_.empty() ? "" : ", ") + std::string(library);
     if (found.has_value()) looked_for_ += " (which shows no device)";
-    else if (found.error().code() != errc::not_found)
-      looked_for_ += " (" + std::string(found.error().message()) + ")";
+    else if (const std::string why(found.error().message());
+             found.error().code() != errc::not_found && looked_for_.find(why) == std::string::npos)
+      looked_for_ += " (" + why + ")";
     return {};
   }
   result<std::vector<found_vulkan_device>> result_of(std::vector<found_vulkan_device> found) {

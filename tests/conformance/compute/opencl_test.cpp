@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/opencl/opencl_device.hpp"
 #include "tests/conformance/compute/backend_kernels.hpp"
 #include "tests/unit/ports/scratch_folder.hpp"
 
@@ -188,3 +189,38 @@ TEST_CASE("a cache folder that cannot be written to costs the cache only") {
     if (!devices.empty()) check_scale(*devices.front());
   }
 }
+
+#if BEAMLET_OPENCL
+
+TEST_CASE("opencl: without a loader its drivers are opened themselves") {
+  auto found = opencl_devices_of({{}, known_opencl_libraries().drivers}, {});
+  if (!found.has_value()) {
+    MESSAGE("SKIPPED: no OpenCL driver under a name that is known: " << found.error().message());
+    return;
+  }
+  REQUIRE(!found->empty());
+  for (const auto& one : *found) {
+    CAPTURE(one->info().name);
+    REQUIRE(one->open().has_value());
+    check_scale(*one);
+  }
+}
+
+TEST_CASE("opencl: a loader that shows nothing is as if there were none") {
+  static constexpr const char* nothing[] = {"libbeamlet_no_such_loader.so"};
+  auto found = opencl_devices_of({nothing, nothing}, {});
+  REQUIRE(!found.has_value());
+  CHECK(found.error().code() == errc::not_found);
+  CHECK(found.error().message().find("libbeamlet_no_such_loader.so") != std::string::npos);
+}
+
+TEST_CASE("opencl: a library that is neither loader nor driver is named with the reason") {
+  static constexpr const char* wrong[] = {"libc.so.6"};
+  auto found = opencl_devices_of({wrong, {}}, {});
+  REQUIRE(!found.has_value());
+  CHECK(found.error().code() == errc::unsupported);
+  CHECK(found.error().message().find("libc.so.6: it is no driver of OpenCL 1.2") !=
+        std::string::npos);
+}
+
+#endif

@@ -503,5 +503,32 @@ TEST_CASE("vulkan: a wait that takes too long is a timeout and the work goes on"
   }
 }
 
+// Wrong on purpose, and run only by name: that the validation layer is there, and looks, is shown
+// by what it says to these.
+
+TEST_CASE("vulkan: planted: a call without what it needs" * doctest::skip()) {
+  const device_list devices = fresh_devices();
+  REQUIRE(!devices.empty());
+  auto& core = own(devices.front()).core();
+  core.vk.ResetFences(core.device, 0, nullptr);  // drivers do nothing then
+}
+
+TEST_CASE("vulkan: planted: launches that no barrier keeps apart" * doctest::skip()) {
+  const device_list devices = fresh_devices();
+  REQUIRE(!devices.empty());
+  device& on = *devices.front();
+  own(devices.front()).core().vk.CmdPipelineBarrier =
+      [](VkCommandBuffer, VkPipelineStageFlags, VkPipelineStageFlags, VkDependencyFlags,
+         std::uint32_t, const VkMemoryBarrier*, std::uint32_t, const VkBufferMemoryBarrier*,
+         std::uint32_t, const VkImageMemoryBarrier*) {};
+  adder add(on, 64);
+  auto queue = queue_of(on);
+  auto x = add.full_of(1), y = add.full_of(1);
+  for (int i = 0; i < 2; ++i) REQUIRE(add.launch(*queue, *x, *y).has_value());
+  auto ticket = queue->submit();
+  REQUIRE(ticket.has_value());
+  REQUIRE(queue->wait(*ticket, op_timeout_ns).has_value());
+}
+
 }  // namespace
 #endif

@@ -223,6 +223,18 @@ TEST_CASE("there is a gpu of the resource for each device that is none of the pr
   CHECK(rt.get(too_many).error().code() == errc::infeasible);
 }
 
+TEST_CASE("a task that waits for a gpu begins when devices are known") {
+  test_devices one(1);
+  one.given[0].record.info.kind = compute::device_kind::discrete;
+  auto rt = runtime::start(one.options()).value();
+  auto waits = rt.task([] { return 1; })
+                   .options({.num_gpus = 1, .on_infeasible = on_infeasible::wait})
+                   .remote();
+  while (rt.stats().waiting_for_resources != 1) std::this_thread::yield();
+  REQUIRE(rt.devices().has_value());
+  CHECK(rt.get(waits).value() == 1);
+}
+
 // A runtime with one gpu, and work for it.
 struct one_gpu {
   test_devices one{1};

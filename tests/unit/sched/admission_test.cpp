@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <vector>
 
+#include "sched/internal.hpp"
 #include "support.hpp"
 
 using namespace sched_test;
@@ -51,6 +52,20 @@ TEST_CASE("what fits may pass what does not") {
   CHECK(order.size() == 3);
   CHECK(order.front() == 0);
   CHECK(w.home->resources.available(resource::gpu) == 2 * one_unit);
+}
+
+TEST_CASE("gpus that no agent counts are the process's own, others are the box's") {
+  world w({{resource::gpu, one_unit}});
+  const quantity memory[] = {{resource::memory, one_unit}};
+  const quantity all[] = {{resource::memory, one_unit}, {resource::gpu, 2 * one_unit}};
+  sched::share_ledger(*w.home, memory, true);
+  CHECK(w.home->resources.total(resource::gpu) == one_unit);
+  CHECK(w.home->check_feasible({{resource::gpu, one_unit}}, false).has_value());
+  CHECK_FALSE(w.home->check_feasible({{resource::gpu, one_unit}}, true).has_value());
+  CHECK_FALSE(w.home->check_feasible({{resource::gpu, 2 * one_unit}}, false).has_value());
+  sched::share_ledger(*w.home, all, false);
+  CHECK(w.home->resources.total(resource::gpu) == 0);
+  CHECK(w.home->check_feasible({{resource::gpu, 2 * one_unit}}, false).has_value());
 }
 
 TEST_CASE("more than there is cannot be waited for, and the error says how much") {
