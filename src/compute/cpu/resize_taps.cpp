@@ -304,12 +304,14 @@ class tap_windows {
   void run(std::uint64_t first, std::uint64_t end) {
     const auto height = static_cast<std::uint64_t>(how_.out_height);
     const std::int64_t bytes = how_.out_width * how_.channels;
+    const bool is_larger = down_.in < down_.out;  // else no two rows are made of the same ones
     std::size_t targets = 1;
     for (std::uint64_t r = first; r < end; r += targets) {
       const auto y = static_cast<std::int64_t>(r % height);
       tap_line::taps taps = down_.at(y);
       const auto count = static_cast<std::size_t>(taps.count);
-      targets = r + 1 < end && y + 1 < how_.out_height && add_next(y + 1, taps) ? 2 : 1;
+      targets =
+          is_larger && r + 1 < end && y + 1 < how_.out_height && add_next(y + 1, taps) ? 2 : 1;
       const std::size_t weight = find_weights(taps.weight, targets * count);
       const std::uint8_t* image = call_.buffer<const std::uint8_t>(0) +
                                   static_cast<std::int64_t>(r / height) * how_.image_stride;
