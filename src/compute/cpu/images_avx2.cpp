@@ -271,17 +271,21 @@ BEAMLET_AVX2 void sum_some_taps(const image_taps& t, const std::uint8_t* row, st
 template <int Rows>
 BEAMLET_AVX2 inline __m256i short_sums_of_rows(const image_sums& s, const __m256i* w,
                                                std::int64_t i) noexcept {
-  const __m256i factor = _mm256_set1_epi16(static_cast<short>(s.factor));
-  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(s.shift));
+  const __m256i factor = _mm256_set1_epi16(static_cast<short>(s.divide.factor)),
+                rounded = _mm256_set1_epi16(static_cast<short>(s.divide.rounded)),
+                half = _mm256_set1_epi16(static_cast<short>(s.divide.divisor / 2));
+  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(s.divide.shift));
   __m256i made[2];
 #pragma GCC unroll 2
-  for (int half = 0; half < 2; ++half) {
-    __m256i sum = _mm256_set1_epi16(static_cast<short>(s.divisor / 2));
+  for (int h = 0; h < 2; ++h) {
+    __m256i sum = _mm256_mullo_epi16(load_32_bytes(s.rows[0] + i + 16 * h), w[0]);
 #pragma GCC unroll 4
-    for (int k = 0; k < Rows; ++k)
-      sum =
-          _mm256_add_epi16(sum, _mm256_mullo_epi16(load_32_bytes(s.rows[k] + i + 16 * half), w[k]));
-    made[half] = _mm256_srl_epi16(_mm256_mulhi_epu16(sum, factor), shift);
+    for (int k = 1; k < Rows; ++k)
+      sum = _mm256_add_epi16(sum, _mm256_mullo_epi16(load_32_bytes(s.rows[k] + i + 16 * h), w[k]));
+    made[h] =
+        s.divide.rounded != 0
+            ? _mm256_mulhrs_epi16(sum, rounded)
+            : _mm256_srl_epi16(_mm256_mulhi_epu16(_mm256_add_epi16(sum, half), factor), shift);
   }
   return _mm256_packus_epi16(made[0], made[1]);
 }
@@ -290,8 +294,8 @@ BEAMLET_AVX2 inline __m256i short_sums_of_rows(const image_sums& s, const __m256
 template <int Rows>
 BEAMLET_AVX2 inline __m256i long_sums_of_rows(const image_sums& s, const __m256i* w,
                                               std::int64_t i) noexcept {
-  const __m256 factor = _mm256_set1_ps(1.0f / static_cast<float>(s.divisor));
-  const __m256 more = _mm256_set1_ps(static_cast<float>(s.divisor / 2) + 0.5f);
+  const __m256 factor = _mm256_set1_ps(1.0f / static_cast<float>(s.divide.divisor));
+  const __m256 more = _mm256_set1_ps(static_cast<float>(s.divide.divisor / 2) + 0.5f);
   __m256i made[4];
 #pragma GCC unroll 4
   for (int part = 0; part < 4; ++part) {
@@ -349,7 +353,7 @@ void sum_rows_avx2(const image_sums& s, std::int64_t elements, std::uint8_t* to)
       {sum_some_rows<2, false>, sum_some_rows<2, true>},
       {sum_some_rows<3, false>, sum_some_rows<3, true>},
       {sum_some_rows<4, false>, sum_some_rows<4, true>}};
-  all[s.count - 1][s.factor != 0](s, elements, to);
+  all[s.count - 1][s.divide.factor != 0](s, elements, to);
 }
 
 #undef BEAMLET_AVX2

@@ -45,13 +45,19 @@ struct image_taps {
     return first[lane % lanes] + lane / lanes * step;
   }
 };
-/// Up to four rows of such sums, times whole numbers, as parts of `divisor`, rounded halves up:
-/// (sum + divisor / 2) * factor >> (16 + shift) where all sums fit 16 bits, else factor is 0.
+/// Sums as parts of `divisor`, rounded halves up. Where all sums fit 16 bits it is
+/// (sum + divisor / 2) * factor >> (16 + shift), else factor is 0. Where they fit 15 and few bits
+/// are enough it is (sum * rounded + 2^14) >> 15 as well, which is one instruction, else rounded
+/// is 0.
+struct image_division {
+  std::uint32_t divisor = 0, factor = 0, shift = 0, rounded = 0;
+};
+/// Up to four rows of sums, times whole numbers.
 struct image_sums {
   const std::uint16_t* rows[4];
   std::uint16_t weights[4];
   int count;
-  std::uint32_t divisor, factor, shift;
+  image_division divide;
 };
 
 #if BEAMLET_X86_64

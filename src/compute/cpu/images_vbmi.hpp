@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "beamlet/config.hpp"
+#include "compute/cpu/images_avx2.hpp"
 
 namespace beamlet {
 inline namespace BEAMLET_ABI {
@@ -29,9 +30,10 @@ struct image_picks {
 struct image_windows {
   static constexpr std::size_t pairs_max = 512, kinds_max = 24;
   struct alignas(64) half {
-    std::uint8_t at[2][64];                ///< two bytes for each sum; and two more
-    std::uint8_t weight[2][64];            ///< of each along the row
-    std::uint8_t weight_of_row[4][2][64];  ///< times the row's: below 128, as are their sums
+    std::uint8_t at[2][64];      ///< two bytes for each sum; and two more
+    std::uint8_t weight[2][64];  ///< of each along the row
+    /// Times a row's, 128 bytes for one row after the other: below 128, as are their sums.
+    std::uint8_t weight_of_row[4 * 128];
   };
   struct kind {
     half halves[2];
@@ -39,19 +41,22 @@ struct image_windows {
   std::int64_t pair_bytes = 0;  ///< of what is made
   std::size_t kinds = 0, passes = 1;
   bool is_wide = false;
-  std::uint32_t divisor = 0, factor = 0, shift = 0;  ///< as of image_sums
+  image_division divide;
   std::int32_t first[pairs_max][2];
   std::uint8_t kind_of[pairs_max];
-  std::uint8_t order[64];  ///< of the pair's bytes as _mm512_packus_epi16 leaves them
+  std::uint8_t order[64];  ///< where the pair's bytes lie among the lower ones of both's shorts
   kind all[kinds_max];
 };
 
 #if BEAMLET_X86_64
-void weigh_windows_vbmi(image_windows& windows, const std::uint16_t* weights,
-                        std::size_t rows) noexcept;
-/// `row_count`: as many as were weighed.
+/// Weights of the source rows, which are kept as those from `first` on; four at most.
+void weigh_windows_vbmi(image_windows& windows, const std::uint16_t* weights, std::size_t first,
+                        std::size_t count) noexcept;
+/// A target row of `count` bytes; or two, one behind the other, that are made of the same two
+/// source rows. Their weights are those from `weight` on, one target's after the other's.
 void sum_windows_vbmi(const image_windows& windows, const std::uint8_t* const* rows,
-                      std::size_t row_count, std::int64_t count, std::uint8_t* to) noexcept;
+                      std::size_t row_count, std::size_t target_count, std::size_t weight,
+                      std::int64_t count, std::uint8_t* to) noexcept;
 void pick_bytes_vbmi(const image_picks& picks, const std::uint8_t* row, std::int64_t count,
                      std::uint8_t* to) noexcept;
 #endif

@@ -40,7 +40,8 @@ class tap_line {
   }
   // REQUIRES: unit < 2^15
   bool find_most() {
-    for (std::int64_t t = 0; t < out && most <= taps_max; ++t) most = std::max(most, count_of(t));
+    for (std::int64_t t = 0; t < out && most <= taps_max; ++t)
+      most = std::max(most, count_of(t, first_of(t)));
     return most <= taps_max;
   }
   std::int64_t first_of(std::int64_t t) const {
@@ -49,7 +50,8 @@ class tap_line {
     return numerator < 0 ? -1 : numerator / (2 * out);
   }
   taps at(std::int64_t t) const {
-    taps made{first_of(t), count_of(t), {}};
+    taps made{first_of(t), 0, {}};
+    made.count = count_of(t, made.first);
     for (std::int64_t k = 0; k < made.count; ++k)
       made.weight[k] = static_cast<std::uint16_t>(weight_of(t, made.first, k));
     return made;
@@ -60,8 +62,7 @@ class tap_line {
   std::int64_t rest_of(std::int64_t t, std::int64_t first) const {
     return ((2 * t + 1) * in - out - first * 2 * out) * scale_ / 2;
   }
-  std::int64_t count_of(std::int64_t t) const {
-    const std::int64_t first = first_of(t);
+  std::int64_t count_of(std::int64_t t, std::int64_t first) const {
     if (!is_area_) return rest_of(t, first) == 0 ? 1 : 2;
     return (t * in + in - 1) / out + 1 - first;
   }
@@ -76,9 +77,9 @@ class tap_line {
 };
 
 // In 16 bits where floor((sum + d / 2) / d) is a product's upper half for all sums there are.
-image_sums divisor_of(const tap_line& across, const tap_line& down) {
+image_division division_of(const tap_line& across, const tap_line& down) {
   const auto d = static_cast<std::uint32_t>(across.unit * down.unit);
-  image_sums made{};
+  image_division made;
   made.divisor = d;
   const std::uint64_t sum_max = std::uint64_t{255} * d + d / 2;
   if (sum_max >= 65536) return made;
@@ -91,6 +92,9 @@ image_sums divisor_of(const tap_line& across, const tap_line& down) {
   if ((scaled(shift) * d - whole) * sum_max >= whole) return made;
   made.factor = static_cast<std::uint32_t>(scaled(shift));
   made.shift = shift;
+  // A factor that is a little too large must not lift a sum over the next half: 1 / 2 d.
+  const std::uint32_t rounded = (32768 + d - 1) / d, product_max = 255 * d;
+  if (product_max < 32768 && (rounded * d - 32768) * product_max < 16384) made.rounded = rounded;
   return made;
 }
 
@@ -116,9 +120,9 @@ void sum_taps_plain(const image_taps& t, const std::uint8_t* row, std::int64_t b
 
 void sum_rows_plain(const image_sums& s, std::int64_t elements, std::uint8_t* to) {
   // Sums stay below 2^22, so 2^36 / divisor, rounded up, gives what a division would.
-  const std::uint64_t factor = ((std::uint64_t{1} << 36) + s.divisor - 1) / s.divisor;
+  const std::uint64_t factor = ((std::uint64_t{1} << 36) + s.divide.divisor - 1) / s.divide.divisor;
   for (std::int64_t i = 0; i < elements; ++i) {
-    std::uint32_t sum = s.divisor / 2;
+    std::uint32_t sum = s.divide.divisor / 2;
     for (int k = 0; k < s.count; ++k) sum += std::uint32_t{s.weights[k]} * s.rows[k][i];
     to[i] = static_cast<std::uint8_t>(sum * factor >> 36);
   }
@@ -128,11 +132,12 @@ void sum_rows_plain(const image_sums& s, std::int64_t elements, std::uint8_t* to
 
 class tap_rows {
  public:
-  tap_rows(const cpu_call& call, const cpu_resize& how, tap_line across, tap_line down)
+  tap_rows(const cpu_call& call, const cpu_resize& how, const tap_line& across,
+           const tap_line& down)
       : call_(call), how_(how), across_(across), down_(down) {
     row_bytes_ = how.in_width * how.channels;
     make_lanes();
-    divide_ = divisor_of(across, down);
+    divide_ = division_of(across, down);
   }
 
   void run(std::uint64_t first, std::uint64_t end) {
@@ -208,8 +213,7 @@ class tap_rows {
     const auto height = static_cast<std::uint64_t>(how_.out_height);
     const auto image = static_cast<std::int64_t>(r / height);
     const tap_line::taps taps = down_.at(static_cast<std::int64_t>(r % height));
-    image_sums s = divide_;
-    s.count = static_cast<int>(taps.count);
+    image_sums s{{}, {}, static_cast<int>(taps.count), divide_};
     for (std::int64_t k = 0; k < taps.count; ++k) {
       const std::int64_t y = std::clamp<std::int64_t>(taps.first + k, 0, how_.in_height - 1);
       if (known_[y % slots_] != image * how_.in_height + y) sum_row(image, y);
@@ -255,11 +259,11 @@ class tap_rows {
 
   const cpu_call& call_;
   const cpu_resize& how_;
-  tap_line across_, down_;
+  const tap_line &across_, &down_;
   std::int64_t row_bytes_ = 0, slots_ = 0, slot_elements_ = 0;
   std::int64_t begin_ = 0, inner_ = 0, inner_end_ = 0, end_ = 0;  // pairs of lanes of the block
   std::int64_t known_[taps_max];                                  // the row of which a slot is
-  image_sums divide_{};
+  image_division divide_;
   image_taps taps_;
   static constexpr std::int64_t edge_bytes = 128;
   std::uint8_t edge_[edge_bytes + 64] = {};
@@ -277,88 +281,116 @@ class tap_windows {
   // False: not for this size.
   bool make() {
     const std::int64_t c = how_.channels;
-    const image_sums divide = divisor_of(across_, down_);
-    if (divide.factor == 0 || divide.divisor > 127 || how_.in_width * c < 128) return false;
-    all_.divisor = divide.divisor;
-    all_.factor = divide.factor;
-    all_.shift = divide.shift;
+    all_.divide = division_of(across_, down_);
+    if (all_.divide.factor == 0 || all_.divide.divisor > 127 || how_.in_width * c < 128)
+      return false;
     all_.passes = across_.most > 2 ? 2 : 1;
     half_ = span(32) <= 128 ? 32 : 16;
     if (span(half_) > 128) return false;
     all_.is_wide = span(half_) > 64 || all_.passes == 2;
     last_ = how_.in_width * c - (all_.is_wide ? 128 : 64);
     all_.pair_bytes = 2 * half_;
-    for (std::int64_t i = 0; i < 64; ++i) {
-      const std::int64_t e = i % half_;
-      all_.order[i] = static_cast<std::uint8_t>(e / 8 * 16 + i / half_ % 2 * 8 + e % 8);
-    }
+    for (std::int64_t i = 0; i < 64; ++i)
+      all_.order[i] = static_cast<std::uint8_t>(i / half_ % 2 * 64 + i % half_ * 2);
     const std::int64_t pairs = (how_.out_width * c + all_.pair_bytes - 1) / all_.pair_bytes;
     const std::int64_t period = std::lcm(across_.out * c, all_.pair_bytes) / all_.pair_bytes;
     if (pairs > std::int64_t{image_windows::pairs_max}) return false;
+    const std::int64_t step = period * all_.pair_bytes / (across_.out * c) * across_.in * c;
     for (std::int64_t v = 0; v < pairs; ++v)
-      if (!make_pair(v, v >= period && is_inner(v) && is_inner(v - period) ? v - period : -1))
-        return false;
+      if (!repeat_pair(v, v - period, step) && !make_pair(v)) return false;
     return true;
   }
 
   void run(std::uint64_t first, std::uint64_t end) {
     const auto height = static_cast<std::uint64_t>(how_.out_height);
-    tap_line::taps known{};
-    for (std::uint64_t r = first; r < end; ++r) {
-      const tap_line::taps taps = down_.at(static_cast<std::int64_t>(r % height));
+    const std::int64_t bytes = how_.out_width * how_.channels;
+    const bool is_larger = down_.in < down_.out;  // else no two rows are made of the same ones
+    std::size_t targets = 1;
+    for (std::uint64_t r = first; r < end; r += targets) {
+      const auto y = static_cast<std::int64_t>(r % height);
+      tap_line::taps taps = down_.at(y);
       const auto count = static_cast<std::size_t>(taps.count);
-      if (taps.count != known.count || !std::equal(taps.weight, taps.weight + count, known.weight))
-        weigh_windows_vbmi(all_, taps.weight, count);
-      known = taps;
+      targets =
+          is_larger && r + 1 < end && y + 1 < how_.out_height && add_next(y + 1, taps) ? 2 : 1;
+      const std::size_t weight = find_weights(taps.weight, targets * count);
       const std::uint8_t* image = call_.buffer<const std::uint8_t>(0) +
                                   static_cast<std::int64_t>(r / height) * how_.image_stride;
       const std::uint8_t* rows[taps_max];
       for (std::int64_t k = 0; k < taps.count; ++k)
         rows[k] = image +
                   std::clamp<std::int64_t>(taps.first + k, 0, how_.in_height - 1) * how_.row_stride;
-      const std::int64_t bytes = how_.out_width * how_.channels;
-      sum_windows_vbmi(all_, rows, count, bytes,
+      sum_windows_vbmi(all_, rows, count, targets, weight, bytes,
                        call_.buffer<std::uint8_t>(1) + static_cast<std::int64_t>(r) * bytes);
     }
   }
 
  private:
+  // Is that row made of the same two source rows? Then its weights come behind theirs.
+  bool add_next(std::int64_t y, tap_line::taps& taps) const {
+    const tap_line::taps next = down_.at(y);
+    if (taps.count != 2 || next.count != 2 || next.first != taps.first) return false;
+    std::copy_n(next.weight, 2, taps.weight + 2);
+    return true;
+  }
+  // Where they are among those that the windows were weighed with.
+  std::size_t find_weights(const std::uint16_t* weights, std::size_t count) {
+    const std::uint16_t *all = known_, *end = all + known_count_;
+    const std::uint16_t* at = std::search(all, end, weights, weights + count);
+    if (at != end) return static_cast<std::size_t>(at - all);
+    if (known_count_ + count > taps_max) known_count_ = 0;
+    const std::size_t first = known_count_;
+    std::copy_n(weights, count, known_ + first);
+    weigh_windows_vbmi(all_, weights, first, count);
+    known_count_ += count;
+    return first;
+  }
   // Of what so many bytes are made, at most.
   std::int64_t span(std::int64_t bytes) const {
     const std::int64_t apart = (bytes + how_.channels - 2) / how_.channels;
-    return (apart * across_.in / across_.out + 1 + across_.most) * how_.channels;
+    const std::int64_t pixels = (apart * across_.in + across_.out - 1) / across_.out;
+    return (pixels + across_.most) * how_.channels;
   }
   // Where the first pixel of a half begins.
   std::int64_t begin_of(std::int64_t half) const {
     return across_.first_of(half * half_ / how_.channels) * how_.channels;
   }
-  // Is all that a pair loads as far from its first pixel as in the row's middle?
-  bool is_inner(std::int64_t v) const {
-    return begin_of(2 * v) >= 0 && begin_of(2 * v + 1) <= last_ &&
-           (v + 1) * all_.pair_bytes <= how_.out_width * how_.channels;
+  // As a pair of the same kind was made, if what both load lies within the row.
+  bool repeat_pair(std::int64_t v, std::int64_t same, std::int64_t step) {
+    if (same < 0 || (same == 0 && begin_of(0) < 0) || all_.first[same][1] + step > last_ ||
+        (v + 1) * all_.pair_bytes > how_.out_width * how_.channels)
+      return false;
+    for (int h = 0; h < 2; ++h)
+      all_.first[v][h] = static_cast<std::int32_t>(all_.first[same][h] + step);
+    all_.kind_of[v] = all_.kind_of[same];
+    return true;
   }
-  bool make_pair(std::int64_t v, std::int64_t same) {
-    for (std::int64_t h = 0; h < 2; ++h)
-      all_.first[v][h] =
-          static_cast<std::int32_t>(std::clamp<std::int64_t>(begin_of(2 * v + h), 0, last_));
-    if (same < 0 && all_.kinds == image_windows::kinds_max) return false;
-    all_.kind_of[v] = same >= 0 ? all_.kind_of[same] : static_cast<std::uint8_t>(all_.kinds++);
-    if (same >= 0) return true;
-    for (std::int64_t h = 0; h < 2; ++h)
-      make_half((2 * v + h) * half_, all_.first[v][h], all_.all[all_.kind_of[v]].halves[h]);
+  bool make_pair(std::int64_t v) {
+    if (all_.kinds == image_windows::kinds_max) return false;
+    all_.kind_of[v] = static_cast<std::uint8_t>(all_.kinds);
+    image_windows::kind& made = all_.all[all_.kinds++];
+    for (std::int64_t h = 0; h < 2; ++h) {
+      const std::int64_t begin = (2 * v + h) * half_,
+                         from = std::clamp<std::int64_t>(begin_of(2 * v + h), 0, last_);
+      all_.first[v][h] = static_cast<std::int32_t>(from);
+      make_half(begin, from, made.halves[h]);
+    }
     return true;
   }
   void make_half(std::int64_t begin, std::int64_t from, image_windows::half& to) {
+    const std::int64_t c = how_.channels;
     to = {};
-    for (std::int64_t e = 0; e < half_; ++e) {
-      const std::int64_t pixel = std::min((begin + e) / how_.channels, how_.out_width - 1);
+    for (std::int64_t e = 0; e < half_;) {
+      const std::int64_t pixel = std::min((begin + e) / c, how_.out_width - 1),
+                         channel = (begin + e) % c, end = std::min(half_, e + c - channel);
       const tap_line::taps taps = across_.at(pixel);
       for (std::int64_t k = 0; k < taps.count; ++k) {
         const std::int64_t x = std::clamp<std::int64_t>(taps.first + k, 0, how_.in_width - 1);
-        to.at[k / 2][2 * e + k % 2] =
-            static_cast<std::uint8_t>(x * how_.channels + (begin + e) % how_.channels - from);
-        to.weight[k / 2][2 * e + k % 2] = static_cast<std::uint8_t>(taps.weight[k]);
+        for (std::int64_t i = e; i < end; ++i) {
+          to.at[k / 2][2 * i + k % 2] = static_cast<std::uint8_t>(x * c + channel + i - e - from);
+          to.weight[k / 2][2 * i + k % 2] = static_cast<std::uint8_t>(taps.weight[k]);
+        }
       }
+      e = end;
     }
   }
 
@@ -366,6 +398,8 @@ class tap_windows {
   const cpu_resize& how_;
   const tap_line &across_, &down_;
   std::int64_t half_ = 0, last_ = 0;  // bytes of half a pair; where the last may load
+  std::uint16_t known_[taps_max];     // weights of rows
+  std::size_t known_count_ = 0;
   image_windows all_;
 };
 #endif

@@ -118,7 +118,13 @@ inline std::vector<op_case> cases_of_resize() {
         add_dense({17, 40, channels}, 40, 17);
         add_dense({9, 66, channels}, 3, 22);
         add_dense({12, 231, channels}, 8, 154);
+        add_dense({9, 151, channels}, 18, 302);  // twice as large: two rows at once
+        add_dense({10, 162, channels}, 5, 81);
       }
+      add_dense({5, 64, 3}, 20, 256);
+      add_dense({6, 99, 2}, 8, 132);
+      add_dense({2, 9, 130, 1}, 18, 260);  // an odd row is the last of a thread's, and an image's
+      add({9, 140, 3}, {-500, 3, 1}, 18, 280);  // upside down, a crop
       add_dense({2, 3, 20, 30, 3}, 13, 21);
       add_dense({64, 64, 3}, 1, 1);
       add_dense({9, 150, 3}, 3, 50);
