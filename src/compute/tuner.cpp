@@ -14,9 +14,6 @@ namespace compute {
 
 namespace {
 
-// Grows when the ways of a work, or the keys of works, become others.
-constexpr std::uint64_t ways_version = 2;
-
 bool ends_device(const error& why) {
   return why.code() == errc::device_lost || why.code() == errc::timeout;
 }

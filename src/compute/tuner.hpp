@@ -26,6 +26,8 @@ class tuner {
  public:
   /// As device_choice has it.
   using work_key = std::uint64_t;
+  /// Of what is kept. Grows when the ways of a work, or the keys of works, become others.
+  static constexpr std::uint64_t ways_version = 2;
   static constexpr std::size_t works_max = 1024, waiting_max = 16;
   /// Of the operands of a work that is tried, and no more than an eighth of the device's.
   static constexpr std::uint64_t bytes_max = 256 << 20;

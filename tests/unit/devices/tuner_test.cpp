@@ -244,7 +244,8 @@ TEST_CASE("ways of another device, or of a file that is something else, are not 
   CHECK(known_to(info) == 0);
 
   compute::blob_key key;
-  key.add("ways").add(1).add(info.backend).add(info.vendor).add(info.name).add(info.driver);
+  key.add("ways").add(tuner::ways_version);
+  key.add(info.backend).add(info.vendor).add(info.name).add(info.driver);
   auto files = compute::blob_cache::open(folder.path());
   REQUIRE(files.has_value());
   using ways = std::vector<std::pair<tuner::work_key, std::uint32_t>>;
