@@ -42,7 +42,8 @@ BEAMLET_VBMI inline __m512i divided(const __m512i& sum, const vbmi_division& by)
 
 // A row's bytes; g++ 12 says of the shuffle without a mask that it reads what nobody set.
 template <bool Wide>
-BEAMLET_VBMI inline __m512i taps_of(const std::uint8_t* from, const std::uint8_t* at) noexcept {
+BEAMLET_VBMI inline __m512i window_taps_of(const std::uint8_t* from,
+                                           const std::uint8_t* at) noexcept {
   const __m512i places = _mm512_loadu_si512(at), x = _mm512_loadu_si512(from);
   return Wide ? _mm512_permutex2var_epi8(x, places, _mm512_loadu_si512(from + 64))
               : _mm512_maskz_permutexvar_epi8(~std::uint64_t{0}, places, x);
@@ -71,7 +72,7 @@ BEAMLET_VBMI void sum_some_windows(const image_windows& w, const std::uint8_t* c
       for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 2
         for (int p = 0; p < Passes; ++p) {
-          const __m512i taps = taps_of<Wide>(from[r] + first, use.at[p]);
+          const __m512i taps = window_taps_of<Wide>(from[r] + first, use.at[p]);
 #pragma GCC unroll 2
           for (int t = 0; t < Targets; ++t) {
             const __m512i x = _mm512_maddubs_epi16(
