@@ -383,13 +383,20 @@ void device_service::share(std::size_t count, const std::function<void(std::size
 
 // -- the facade
 
+namespace {
+bool has_empty_ref(const std::vector<ref<tensor>>& inputs) {
+  return std::any_of(inputs.begin(), inputs.end(), [](const ref<tensor>& one) { return !one; });
+}
+error empty_ref(const std::string& name) {
+  return error(errc::invalid_ref, error_layer::runtime,
+               {name + ": an input is an empty ref", "", "", ""});
+}
+}  // namespace
+
 ref<tensor> submit_device_task(runtime_core& core, device_work what,
                                const device_task_options& options,
                                std::vector<ref<tensor>> inputs) {
-  for (const ref<tensor>& one : inputs)
-    if (!one)
-      return failed_ref<tensor>(
-          error(errc::invalid_ref, error_layer::runtime, {"an input is an empty ref", "", "", ""}));
+  if (has_empty_ref(inputs)) return failed_ref<tensor>(empty_ref(name_of(what)));
   auto service = device_service::of(core);
   return service->submit(service->make_job(std::move(what), options, std::move(inputs)));
 }
@@ -397,8 +404,9 @@ ref<tensor> submit_device_task(runtime_core& core, device_work what,
 std::vector<ref<tensor>> submit_device_task(runtime_core& core, device_work what,
                                             const device_task_options& options,
                                             std::vector<ref<tensor>> inputs, std::size_t outputs) {
+  const std::string name = options.name.empty() ? name_of(what) : options.name;
+  if (has_empty_ref(inputs)) return std::vector(outputs, failed_ref<tensor>(empty_ref(name)));
   auto service = device_service::of(core);
-  const std::string name = name_of(what);
   auto all = service->submit_all(service->make_job(std::move(what), options, std::move(inputs)));
   std::vector<ref<tensor>> made;
   for (std::size_t i = 0; i < outputs; ++i)
@@ -411,6 +419,7 @@ std::vector<ref<tensor>> submit_device_task(runtime_core& core, device_work what
                                 std::to_string(outputs),
                             "", "", ""});
             })
+            .options({.name = name})
             .remote(all));
   return made;
 }

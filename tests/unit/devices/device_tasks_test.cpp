@@ -317,4 +317,24 @@ TEST_CASE("a task of several results gives a ref for each") {
   CHECK(got.error().code() == errc::invalid_argument);
 }
 
+TEST_CASE("each ref of several results has the task's error, by the op's name") {
+  test_devices none(0);
+  auto rt = runtime::start(none.options()).value();
+  const tensor two = filled({2}, 0), three = filled({3, 1}, 0);
+  for (const auto& one : rt.device_task(ops::matmul{}).remote_all(2, two, three)) {
+    auto got = rt.get(one);
+    REQUIRE(!got.has_value());
+    CHECK(got.error().code() == errc::invalid_argument);
+    CHECK(got.error().describe().find("lambda") == std::string::npos);
+    CHECK(got.error().describe().find("matmul") != std::string::npos);
+  }
+  auto empty = rt.device_task(ops::matmul{}).remote_all(2, two, ref<tensor>());
+  REQUIRE(empty.size() == 2);
+  for (const auto& one : empty) {
+    auto got = rt.get(one);
+    REQUIRE(!got.has_value());
+    CHECK(got.error().code() == errc::invalid_ref);
+  }
+}
+
 }  // namespace device_tasks_tests
