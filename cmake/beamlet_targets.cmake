@@ -31,7 +31,8 @@ else()
   target_link_libraries(beamlet_chaos PUBLIC Threads::Threads PkgConfig::LIBUV
     PRIVATE beamlet_own_flags beamlet_test_flags ${CMAKE_DL_LIBS})
   target_compile_options(beamlet_chaos PRIVATE ${BEAMLET_TEST_FLAGS} ${BEAMLET_MODEL_FLAGS})
-  set_target_properties(beamlet_chaos PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+  set_target_properties(beamlet_chaos PROPERTIES
+    UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${BEAMLET_UNITY_BATCH})
 endif()
 
 # What tests may reach beyond that: internal headers and libuv. The shims of the single header come
