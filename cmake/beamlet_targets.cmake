@@ -65,6 +65,7 @@ endfunction()
 # beamlet_example(name sources...): a program that a reader studies and the tests run.
 function(beamlet_example name)
   beamlet_program(example_${name} ${ARGN})
+  beamlet_precompile(example_${name} programs)
   set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name})
   if(BEAMLET_BUILD_TESTS)
     add_test(NAME example_${name} COMMAND example_${name})
@@ -93,8 +94,8 @@ function(beamlet_model_test name)
   beamlet_doctest_program(${name})
   beamlet_precompile(${name} models)
 endfunction()
-# beamlet_precompile(name kind): a doctest program of beamlet_for_<kind> compiles from the headers
-# that all of them include.
+# beamlet_precompile(name kind): a program of beamlet_for_<kind> compiles from the headers that all
+# of them include; an example from the library's alone.
 function(beamlet_precompile name kind)
   if(NOT BEAMLET_PRECOMPILE)
     return()
@@ -104,10 +105,15 @@ function(beamlet_precompile name kind)
     file(WRITE ${PROJECT_BINARY_DIR}/precompiled/none.cpp "")
     add_library(${headers} OBJECT ${PROJECT_BINARY_DIR}/precompiled/none.cpp)
     set_target_properties(${headers} PROPERTIES CXX_EXTENSIONS OFF)
-    target_include_directories(${headers} SYSTEM PRIVATE ${BEAMLET_DOCTEST_INCLUDE})
-    target_link_libraries(${headers} PRIVATE
-      beamlet_for_tests beamlet_for_${kind} beamlet_own_flags beamlet_test_flags)
-    target_precompile_headers(${headers} PRIVATE <beamlet/beamlet.hpp> <doctest/doctest.h>)
+    if(kind STREQUAL "programs")
+      target_link_libraries(${headers} PRIVATE beamlet_for_programs beamlet_own_flags)
+      target_precompile_headers(${headers} PRIVATE <beamlet/beamlet.hpp>)
+    else()
+      target_include_directories(${headers} SYSTEM PRIVATE ${BEAMLET_DOCTEST_INCLUDE})
+      target_link_libraries(${headers} PRIVATE
+        beamlet_for_tests beamlet_for_${kind} beamlet_own_flags beamlet_test_flags)
+      target_precompile_headers(${headers} PRIVATE <beamlet/beamlet.hpp> <doctest/doctest.h>)
+    endif()
   endif()
   target_precompile_headers(${name} REUSE_FROM ${headers})
 endfunction()

@@ -6,21 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "beamlet/compute/ops.hpp"
+#include "tests/unit/compute/refused.hpp"
 
 namespace {
-using namespace beamlet;
-using namespace beamlet::compute;
+using namespace refused;
 
-using types = std::vector<tensor_type>;
 const tensor_type image{dtypes::u8, {4, 5, 3}};
-
-void refuses(const op& what, const types& inputs, errc code, const std::string& words) {
-  const auto made = outputs_of(what, inputs);
-  REQUIRE_FALSE(made.has_value());
-  CHECK(made.error().code() == code);
-  CHECK_MESSAGE(made.error().message().find(words) != std::string::npos, made.error().message());
-}
 
 TEST_CASE("a filter has odd numbers of finite coefficients, and images") {
   const std::vector<float> nine(9, 1);

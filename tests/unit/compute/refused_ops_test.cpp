@@ -6,22 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "beamlet/compute/ops.hpp"
 #include "compute/op_functions.hpp"
+#include "tests/unit/compute/refused.hpp"
 
 namespace {
-using namespace beamlet;
-using namespace beamlet::compute;
+using namespace refused;
 
-using types = std::vector<tensor_type>;
 const tensor_type square{dtypes::f32, {3, 3}};
-
-void refuses(const op& what, const types& inputs, errc code, const std::string& words) {
-  const auto made = outputs_of(what, inputs);
-  REQUIRE_FALSE(made.has_value());
-  CHECK(made.error().code() == code);
-  CHECK_MESSAGE(made.error().message().find(words) != std::string::npos, made.error().message());
-}
 
 TEST_CASE("casts are of one tensor, between types that they know") {
   refuses(ops::cast{}, {}, errc::invalid_argument, "one input, not 0");

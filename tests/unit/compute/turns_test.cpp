@@ -18,7 +18,7 @@ namespace {
 using namespace beamlet;
 using namespace beamlet::compute;
 
-constexpr base::time_ns timeout_ns = 60'000'000'000;
+constexpr base::time_ns turn_timeout_ns = 60'000'000'000;
 
 std::vector<float> on_processor(isa set, ops::function what, const std::vector<float>& x) {
   auto device = make_cpu_device(set, {});
@@ -30,14 +30,15 @@ std::vector<float> on_processor(isa set, ops::function what, const std::vector<f
   for (auto& one : held)
     one = device->allocate(x.size() * sizeof(float), memory_place::device).value();
   std::copy(x.begin(), x.end(),
-            reinterpret_cast<float*>(held[0]->map(memory_access::write, timeout_ns).value()));
+            reinterpret_cast<float*>(held[0]->map(memory_access::write, turn_timeout_ns).value()));
   const operand rows[] = {row};
   const auto planned = plan_for(ops::elementwise{{{what}}}, device->info(), rows, rows);
   REQUIRE(planned.has_value());
   device_buffer* const memory[] = {held[0].get(), held[1].get()};
   REQUIRE((*runs)->record(*planned, memory).has_value());
-  REQUIRE((*runs)->wait((*runs)->submit().value(), timeout_ns).has_value());
-  const auto* out = reinterpret_cast<float*>(held[1]->map(memory_access::read, timeout_ns).value());
+  REQUIRE((*runs)->wait((*runs)->submit().value(), turn_timeout_ns).has_value());
+  const auto* out =
+      reinterpret_cast<float*>(held[1]->map(memory_access::read, turn_timeout_ns).value());
   return {out, out + x.size()};
 }
 
