@@ -29,7 +29,7 @@ struct one_device {
   std::uint64_t resident() { return status().resident_bytes; }
   /// Until it has so much, and small results that it does not know yet to be nobody's.
   void wait_for_resident(std::uint64_t bytes) {
-    while (resident() < bytes || resident() >= bytes + spare_bytes) std::this_thread::yield();
+    wait_until([&] { return resident() >= bytes && resident() < bytes + spare_bytes; });
   }
   template <class Input>
   ref<tensor> sum(Input&& x) {
@@ -174,7 +174,7 @@ TEST_CASE(
   CHECK(t.resident() < bytes_of(x[1]) + bytes_of(x[0]));
   t.device().open();
   CHECK(t.is_right(two, x[1]));
-  while (t.resident() != 0) std::this_thread::yield();
+  wait_until([&] { return t.resident() == 0; });
   const int imported = t.device().imported;
   for (int i = 0; i < 2; ++i) CHECK(t.is_right(t.sum(x[1]), x[1]));
   CHECK(t.device().imported == imported + 1);  // what comes later stays
@@ -198,7 +198,7 @@ TEST_CASE("a store that is full gets back what only a device still has") {
   CHECK(t.resident() >= bytes_of(x));
   x = {};
   CHECK(make(18).elements() == std::size_t{18} << 18);
-  while (t.resident() != 0) std::this_thread::yield();
+  t.wait_for_resident(0);
 }
 
 }  // namespace device_memory_tests

@@ -169,13 +169,15 @@ TEST_CASE("what nobody holds any more goes from the device, and the rest when ro
   const auto resident = [&] { return status_of(rt.devices().value(), "test:0").resident_bytes; };
   for (int i = 0; i < 20; ++i) run();
   // The input, and results that nobody has let go of yet: it looks when it finishes the next.
-  for (int i = 0; i < 100 && resident() > 3 * (sizeof(float) << 16); ++i) run();
-  CHECK(resident() <= 3 * (sizeof(float) << 16));
+  wait_until([&] {
+    run();
+    return resident() <= 3 * (sizeof(float) << 16);
+  });
   CHECK(resident() >= sizeof(float) << 16);
   auto service =
       detail::device_service::of(*static_cast<detail::runtime_core*>(rt.scheduler().facade));
   service->on_pressure();
-  while (resident() != 0) std::this_thread::yield();
+  wait_until([&] { return resident() == 0; });
   run();
 }
 
@@ -230,7 +232,7 @@ TEST_CASE("a task that waits for a gpu begins when devices are known") {
   auto waits = rt.task([] { return 1; })
                    .options({.num_gpus = 1, .on_infeasible = on_infeasible::wait})
                    .remote();
-  while (rt.stats().waiting_for_resources != 1) std::this_thread::yield();
+  wait_until([&] { return rt.stats().waiting_for_resources == 1; });
   REQUIRE(rt.devices().has_value());
   CHECK(rt.get(waits).value() == 1);
 }
@@ -255,11 +257,10 @@ struct one_gpu {
   }
   // Each that has its share is two tasks: one for that share, and one on the device.
   void wait_until(std::uint64_t suspended, std::uint64_t without_gpu) {
-    const auto is_so = [&] {
+    device_tests::wait_until([&] {
       const auto now = rt.stats();
       return now.suspended == suspended && now.waiting_for_resources == without_gpu;
-    };
-    while (!is_so()) std::this_thread::yield();
+    });
   }
 };
 

@@ -32,7 +32,7 @@ struct lane_of_test {
     around.on_fault = [](const error&) {};
     around.id = "test:0";
     lane = detail::device_lane::make(std::move(around)).value();
-    while (!lane->is_open()) std::this_thread::yield();
+    wait_until([&] { return lane->is_open(); });
   }
   switches& device() { return *one.how[0]; }
 

@@ -272,7 +272,7 @@ inline const device_status& status_of(const devices_report& all, const std::stri
 
 /// Until so many tasks are in the queue of test:0, which is closed.
 inline void wait_for_queue(const runtime& rt, std::uint64_t tasks) {
-  while (status_of(rt.devices().value(), "test:0").queued < tasks) std::this_thread::yield();
+  wait_until([&] { return status_of(rt.devices().value(), "test:0").queued >= tasks; });
 }
 
 }  // namespace device_tests
