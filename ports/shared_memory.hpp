@@ -11,6 +11,7 @@
 // seals are kept among programs that keep to these functions only.
 
 #include <beamlet/base/result.hpp>
+#include <beamlet/base/time.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -56,7 +57,13 @@ result<shared_memory> create_shared_file(std::size_t bytes, const std::string& f
 /// Errors: unsupported (a plain file; a kernel below 5.1).
 result<void> seal_against_writers(int memory);
 
+/// How long seal_content() waits in all for writable mappings to go.
+inline constexpr base::time_ns seal_wait_ns_max = 128'000'000;
+
 /// From now on nobody can change a byte. Proof that no process maps it writable.
+///
+/// Blocks: where somebody maps it writable, and up to seal_wait_ns_max: a fork may have the mapping
+/// until its exec. Not otherwise, but for what the system takes to look at every page.
 ///
 /// Errors: busy (a writable mapping lives), unsupported, permission (sealed otherwise before).
 result<void> seal_content(int memory);

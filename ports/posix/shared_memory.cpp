@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <limits>
 
 #include <fcntl.h>
@@ -74,8 +75,7 @@ result<void> check_claim(int memory, const memory_claim& claim) {
   return {};
 }
 
-result<void> add_seals(int memory, unsigned seals, const char* what) {
-  int failed = add_memory_seals(memory, seals);
+result<void> answer_of_seals(int failed, const char* what) {
   if (failed == 0) return {};
   if (failed == EINVAL) return port_error(errc::unsupported, what, failed);
   return system_error(what, failed);
@@ -114,13 +114,21 @@ result<shared_memory> create_shared_file(std::size_t bytes, const std::string& f
 }
 
 result<void> seal_against_writers(int memory) {
-  return add_seals(memory, seal_size | seal_new_writers | seal_seals,
-                   "the segment cannot be sealed against writers");
+  return answer_of_seals(add_memory_seals(memory, seal_size | seal_new_writers | seal_seals),
+                         "the segment cannot be sealed against writers");
 }
 
+// A fork on its way to exec has a mapping that was not yet kept from forks, and the system itself
+// may hold pages for a moment: both end by themselves.
 result<void> seal_content(int memory) {
-  return add_seals(memory, seal_size | seal_bytes | seal_seals,
-                   "the segment's content cannot be sealed");
+  constexpr unsigned seals = seal_size | seal_bytes | seal_seals;
+  int failed = add_memory_seals(memory, seals);
+  for (base::time_ns nap = 1'000'000; failed == EBUSY && 2 * nap <= seal_wait_ns_max; nap *= 2) {
+    const timespec for_now = {.tv_sec = 0, .tv_nsec = static_cast<long>(nap)};
+    nanosleep(&for_now, nullptr);
+    failed = add_memory_seals(memory, seals);
+  }
+  return answer_of_seals(failed, "the segment's content cannot be sealed");
 }
 
 result<mapped_memory> map_shared_memory(int memory, const memory_claim& claim) {
