@@ -57,13 +57,14 @@ result<shared_memory> create_shared_file(std::size_t bytes, const std::string& f
 /// Errors: unsupported (a plain file; a kernel below 5.1).
 result<void> seal_against_writers(int memory);
 
-/// How long seal_content() waits in all for writable mappings to go.
-inline constexpr base::time_ns seal_wait_ns_max = 128'000'000;
+/// How long seal_content() naps in all until writable mappings have gone.
+inline constexpr base::time_ns seal_wait_ns_max = 32'000'000;
 
 /// From now on nobody can change a byte. Proof that no process maps it writable.
 ///
-/// Blocks: where somebody maps it writable, and up to seal_wait_ns_max: a fork may have the mapping
-/// until its exec. Not otherwise, but for what the system takes to look at every page.
+/// Blocks: where somebody maps it writable, for seal_wait_ns_max at most: a fork may have the
+/// mapping until its exec. Each try takes what the system does to look at every page, and its own
+/// wait for pages that are in use.
 ///
 /// Errors: busy (a writable mapping lives), unsupported, permission (sealed otherwise before).
 result<void> seal_content(int memory);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// What the tests of refused ops share: inputs that an op must refuse, with which code and words.
+
 #include <doctest/doctest.h>
 
 #include <string>
