@@ -201,12 +201,14 @@ std::size_t device_choice::settle(known_work& known, std::size_t best,
                                   const std::vector<double>& expected) {
   if (known.last == no_device || !(expected[best] > stay_within * expected[known.last]))
     known.last = best;
-  if (++known.choices % choices_per_trial == 0)
+  if (++known.choices == known.choices_at_trial) {
+    known.choices_at_trial += std::min(known.choices, choices_per_trial);
     for (std::size_t i = 0; i < known.on.size(); ++i) {
       if (i == known.last) continue;
       known.on[i].took.forget_all_but_usual();
       known.on[i].trials = std::max(known.on[i].trials, later_trials);
     }
+  }
   // Not before the best itself has been tried: then there is something to compare with.
   if (known.on[known.last].took.count() == 0) return known.last;
   for (std::size_t i = 0; i < known.on.size(); ++i) {

@@ -89,8 +89,9 @@ class device_choice {
   ///
   /// Work stays where it was as long as no other device would be done in `stay_within` of the time
   /// there. A device that was not tried often enough for this work, and that is expected to be
-  /// within `try_within` of the best, is tried: at first up to `first_trials` times, and twice more
-  /// after every `choices_per_trial` choices, as devices become faster and slower.
+  /// within `try_within` of the best, is tried: at first up to `first_trials` times, and
+  /// `later_trials` times more after 16, 32, 64 and 128 choices and every 128 from there on: the
+  /// first times may be those of cold caches, and devices become faster and slower.
   /// `wanted`: of the devices with this name only, which may be chosen if they are trusted.
   /// Errors: unsupported (no device can), not_found (no device has the name).
   result<std::size_t> choose(work_key key, const op_cost& cost, std::span<const transfers> to,
@@ -98,7 +99,7 @@ class device_choice {
   bool may_choose(std::size_t device, std::string_view wanted) const noexcept;
   static constexpr double try_within = 2, stay_within = 0.95;
   static constexpr std::uint8_t first_trials = 4, later_trials = 2, times_enough = 3;
-  static constexpr std::uint32_t choices_per_trial = 128;
+  static constexpr std::uint64_t choices_to_second_trial = 16, choices_per_trial = 128;
 
   /// How long it took there, transfers included, but not the way there and back.
   void learn(work_key key, std::size_t device, double ns);
@@ -121,7 +122,7 @@ class device_choice {
   struct known_work {
     std::vector<known_device> on;  // by device
     std::size_t last = no_device;  // chosen, and no trial
-    std::uint32_t choices = 0;
+    std::uint64_t choices = 0, choices_at_trial = choices_to_second_trial;
   };
   error no_such_device(std::string_view wanted) const;
   known_work& known_of(work_key key);

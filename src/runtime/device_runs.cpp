@@ -73,10 +73,24 @@ struct device_service::waiting_guard {
   }
 };
 
+void device_service::remember(const std::shared_ptr<device_job>& job,
+                              std::span<const ref<tensor>> results, bool holds) {
+  std::lock_guard hold(lock_);
+  if (job->is_over) return;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    job->cells.push_back(ref_access::cell(results[i]));
+    origins_[job->cells.back()] = {job, i};
+  }
+  if (holds) job->held.assign(results.begin(), results.end());
+}
+
 void device_service::forget(device_job& job) {
+  std::vector<ref<tensor>> held;  // goes without the lock
   std::lock_guard hold(lock_);
   job.is_over = true;
-  if (job.cell != nullptr) makers_.erase(job.cell);
+  for (const void* cell : job.cells) origins_.erase(cell);
+  job.cells.clear();
+  held.swap(job.held);
 }
 
 // -- submission
@@ -88,11 +102,11 @@ std::shared_ptr<device_job> device_service::make_job(device_work what,
   job->options = options;
   job->name = options.name.empty() ? name_of(*job->what) : options.name;
   job->inputs = std::move(inputs);
-  job->makers.resize(job->inputs.size());
+  job->origins.resize(job->inputs.size());
   std::lock_guard hold(lock_);
   for (std::size_t i = 0; i < job->inputs.size(); ++i)
-    if (auto maker = makers_.find(ref_access::cell(job->inputs[i])); maker != makers_.end())
-      job->makers[i] = maker->second;
+    if (auto origin = origins_.find(ref_access::cell(job->inputs[i])); origin != origins_.end())
+      job->origins[i] = origin->second;
   return job;
 }
 
@@ -116,7 +130,8 @@ async<T> device_service::run_with_gpus(
   waiting_guard guard{*this, job};
   (void)co_await found_.when_set().as_result();  // how many there are is known then
   for (std::size_t i = 0; i < job->inputs.size(); ++i) {
-    if (auto maker = job->makers[i].lock()) (void)co_await maker->placed.when_set().as_result();
+    if (auto maker = job->origins[i].maker.lock())
+      (void)co_await maker->placed.when_set().as_result();
     else (void)co_await job->inputs[i];
   }
   task_options made = options_of(*job);
@@ -145,15 +160,25 @@ ref<T> device_service::start(const std::shared_ptr<device_job>& job,
 
 ref<tensor> device_service::submit(const std::shared_ptr<device_job>& job) {
   ref<tensor> made = start(job, &device_service::run_one);
-  std::lock_guard hold(lock_);
-  if (job->is_over) return made;
-  job->cell = ref_access::cell(made);
-  makers_[job->cell] = job;
+  remember(job, {&made, 1}, false);  // its closure has the job
   return made;
 }
 
-ref<std::vector<tensor>> device_service::submit_all(const std::shared_ptr<device_job>& job) {
-  return start(job, &device_service::run);
+std::vector<ref<tensor>> device_service::submit_all(const std::shared_ptr<device_job>& job) {
+  const ref<std::vector<tensor>> all = start(job, &device_service::run);
+  const auto one_of = [name = job->name, outputs = job->outputs](
+                          std::size_t i, const std::vector<tensor>& made) -> result<tensor> {
+    if (made.size() == outputs) return made[i];
+    return error(
+        errc::invalid_argument, error_layer::runtime,
+        {name + " has " + std::to_string(made.size()) + " results, not " + std::to_string(outputs),
+         "", "", ""});
+  };
+  std::vector<ref<tensor>> made;
+  for (std::size_t i = 0; i < job->outputs; ++i)
+    made.push_back(runtime_handle(&core_).task(one_of).options({.name = job->name}).remote(i, all));
+  remember(job, made, true);
+  return made;
 }
 
 // -- the task
@@ -204,15 +229,19 @@ async<void> device_service::gather(device_job* job, device_attempt* how) {
   for (std::size_t i = 0; i < job->inputs.size(); ++i) {
     lane_input input;
     std::size_t made_on = no_device;
-    if (auto maker = job->makers[i].lock()) {
+    if (auto maker = job->origins[i].maker.lock()) {
       (void)co_await maker->placed.when_set().as_result();
       std::lock_guard hold(maker->lock);
-      input.maker = maker->at;
-      made_on = maker->device;
+      if (maker->at != nullptr && maker->at->outputs.size() == maker->outputs) {
+        input.maker = maker->at;
+        input.index = job->origins[i].index;
+        made_on = maker->device;
+      }
     }
     if (input.maker == nullptr) input.value = co_await job->inputs[i];
-    how->operands.push_back(input.maker != nullptr ? operand::dense(input.maker->outputs[0])
-                                                   : operand_of(input.value));
+    how->operands.push_back(input.maker != nullptr
+                                ? operand::dense(input.maker->outputs[input.index])
+                                : operand_of(input.value));
     how->inputs.push_back(std::move(input));
     how->made_on.push_back(made_on);
   }
@@ -407,21 +436,9 @@ std::vector<ref<tensor>> submit_device_task(runtime_core& core, device_work what
   const std::string name = options.name.empty() ? name_of(what) : options.name;
   if (has_empty_ref(inputs)) return std::vector(outputs, failed_ref<tensor>(empty_ref(name)));
   auto service = device_service::of(core);
-  auto all = service->submit_all(service->make_job(std::move(what), options, std::move(inputs)));
-  std::vector<ref<tensor>> made;
-  for (std::size_t i = 0; i < outputs; ++i)
-    made.push_back(
-        runtime_handle(&core)
-            .task([i, outputs, name](const std::vector<tensor>& results) -> result<tensor> {
-              if (results.size() == outputs) return results[i];
-              return error(errc::invalid_argument, error_layer::runtime,
-                           {name + " has " + std::to_string(results.size()) + " results, not " +
-                                std::to_string(outputs),
-                            "", "", ""});
-            })
-            .options({.name = name})
-            .remote(all));
-  return made;
+  auto job = service->make_job(std::move(what), options, std::move(inputs));
+  job->outputs = outputs;
+  return service->submit_all(job);
 }
 
 ref<tensor> input_ref(runtime_core& core, tensor value) {

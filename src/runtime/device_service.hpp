@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -34,6 +35,13 @@ struct given_device {
   device_lane::opener open;
 };
 
+struct device_job;
+/// The device task that makes what a ref stands for, and which of its results that is.
+struct device_origin {
+  std::weak_ptr<device_job> maker;
+  std::size_t index = 0;
+};
+
 /// A device task: what its consumers and its own coroutine share.
 struct device_job {
   device_job(sched::scheduler& home, device_work work)
@@ -43,9 +51,13 @@ struct device_job {
   std::string name;
   device_task_options options;
   std::vector<ref<tensor>> inputs;
-  std::vector<std::weak_ptr<device_job>> makers;  // of inputs, where a device task makes them
-  device_event placed;                            // it is in a lane's queue, or over
-  const void* cell = nullptr;  // under which others find it; under the service's lock
+  std::vector<device_origin> origins;  // of inputs, where a device task makes them
+  std::size_t outputs = 1;             // that are wanted; with another number of them it fails
+  device_event placed;                 // it is in a lane's queue, or over
+  // By which others find it; under the service's lock. One result's cell is the task's own; those
+  // of several are held, so that nothing else gets their addresses.
+  std::vector<const void*> cells;
+  std::vector<ref<tensor>> held;
 
   std::mutex lock;
   std::shared_ptr<lane_job> at;  // while it is in a lane
@@ -81,7 +93,7 @@ class device_service final : public device_host {
 
   // Thread: any.
   ref<tensor> submit(const std::shared_ptr<device_job>& job);
-  ref<std::vector<tensor>> submit_all(const std::shared_ptr<device_job>& job);
+  std::vector<ref<tensor>> submit_all(const std::shared_ptr<device_job>& job);
   std::shared_ptr<device_job> make_job(device_work what, const device_task_options& options,
                                        std::vector<ref<tensor>> inputs);
   const ref<void>& when_found() const noexcept { return found_.when_set(); }
@@ -100,6 +112,8 @@ class device_service final : public device_host {
   template <class T>
   async<T> run_with_gpus(std::shared_ptr<device_job> job,
                          async<T> (device_service::*work)(std::shared_ptr<device_job>));
+  void remember(const std::shared_ptr<device_job>& job, std::span<const ref<tensor>> results,
+                bool holds);
   void forget(device_job& job);
   async<tensor> run_one(std::shared_ptr<device_job> job);
   async<std::vector<tensor>> run(std::shared_ptr<device_job> job);
@@ -149,7 +163,7 @@ class device_service final : public device_host {
   lane_figures processor_figures_;
   std::uint64_t reruns_ = 0;
   std::map<std::pair<std::string, std::size_t>, std::pair<std::uint64_t, std::uint64_t>> work_;
-  std::unordered_map<const void*, std::weak_ptr<device_job>> makers_;  // by the cell of their ref
+  std::unordered_map<const void*, device_origin> origins_;  // by the cell of a ref
   std::vector<std::shared_ptr<kernel_state>> kernels_;
 };
 

@@ -125,9 +125,7 @@ class device_task_builder {
     return detail::submit_device_task(*core_, std::move(what_), options_, std::move(inputs));
   }
   /// The same for work with `outputs` results, as nms: a ref for each, in their order. If the work
-  /// has another number of them, all refs fail with invalid_argument. They are ready together, in
-  /// the program's memory; work that takes one is not queued behind it on the device, as it is
-  /// behind the one result of remote().
+  /// has another number of them, all refs fail with invalid_argument. They are ready together.
   template <class... A>
   std::vector<ref<tensor>> remote_all(std::size_t outputs, A&&... inputs) && {
     return detail::submit_device_task(*core_, std::move(what_), options_,

@@ -112,6 +112,62 @@ TEST_CASE("tasks of one device are queued behind one another without waiting for
   CHECK(rt.get(other).has_value());
 }
 
+namespace {
+/// Two results: twice the numbers, and ten times.
+kernel_options two_multiples() {
+  return {.name = "two_multiples",
+          .cpu =
+              [](const kernel_part& part) {
+                for (std::uint64_t i = part.first; i < part.last; ++i) {
+                  part.as<float>(1)[i] = 2 * part.as<const float>(0)[i];
+                  part.as<float>(2)[i] = 10 * part.as<const float>(0)[i];
+                }
+              },
+          .inputs = {dtypes::f32},
+          .outputs = {dtypes::f32, dtypes::f32}};
+}
+}  // namespace
+
+TEST_CASE("what takes one of several results is queued behind the task that makes them") {
+  test_devices one(1);
+  auto rt = runtime::start(one.options()).value();
+  auto kernel = rt.kernel(two_multiples()).value();
+  const device_task_options on_test{.device = "test"};
+  const auto multiples = [&](std::size_t results) {
+    return rt.device_task(kernel.call({{dtypes::f32, {2}}, {dtypes::f32, {2}}}, {2}))
+        .options(on_test)
+        .remote_all(results, filled({2}, 1));
+  };
+  switches& device = *one.how[0];
+  device.close();
+  auto other = rt.device_task(scaled(1, 0)).options(on_test).remote(filled({2}, 0));
+  REQUIRE(device.logs("sw"));
+  auto made = multiples(2);
+  auto sum = rt.device_task(scaled(1, 1)).options(on_test).remote(made[1]);
+  made.erase(made.begin());  // who still wants the other one keeps it
+  wait_for_queue(rt, 3);
+  device.open();
+  CHECK(values_of(rt.get(sum)) == std::vector<float>{11, 21});
+  CHECK(values_of(rt.get(made[0])) == std::vector<float>{10, 20});
+  CHECK(device.log().substr(0, 5) == "swssw");
+  CHECK(rt.get(other).has_value());
+}
+
+TEST_CASE("what takes one of more results than there are fails, also behind the task itself") {
+  test_devices one(1);
+  auto rt = runtime::start(one.options()).value();
+  auto kernel = rt.kernel(two_multiples()).value();
+  switches& device = *one.how[0];
+  device.close();
+  auto three = rt.device_task(kernel.call({{dtypes::f32, {2}}, {dtypes::f32, {2}}}, {2}))
+                   .options({.device = "test"})
+                   .remote_all(3, filled({2}, 1));
+  auto of_first = rt.device_task(scaled(1, 1)).options({.device = "test"}).remote(three[0]);
+  REQUIRE(device.logs("sw"));
+  device.open();
+  CHECK(rt.get(of_first).error().code() == errc::invalid_argument);
+}
+
 TEST_CASE("large objects are used in place, small ones copied, and both stay on the device") {
   test_devices one(1);
   auto rt = runtime::start(one.options()).value();
