@@ -272,12 +272,16 @@ result<sched::actor_core*> find_named(sched::context& here, std::string_view nam
 
 sched::actor_core* await_named(sched::context& here, std::string_view name_space,
                                std::string_view name, const sched::actor_type& type) {
-  constexpr int looks_max = 1000;  // its constructor's call follows within nanoseconds
+  // Who takes it gives its first call next. Processors may be slow to come back to that thread.
+  constexpr int looks_max = 1000, naps_from = 64;
+  constexpr base::time_ns nap_ns = 1'000'000;
+  std::atomic<std::uint32_t> nothing{0};
   for (int look = 0; look < looks_max; ++look) {
     auto found = find_named(here, name_space, name, type);
     if (!found.has_value()) return nullptr;
     if (*found != nullptr) return *found;
-    ports::yield();
+    if (look < naps_from) ports::yield();
+    else ports::wait_on(nothing, 0, nap_ns);
   }
   return nullptr;
 }

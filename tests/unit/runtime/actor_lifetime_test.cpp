@@ -175,6 +175,21 @@ TEST_CASE("get_if_exists makes one actor however many ask at a time") {
   }
 }
 
+TEST_CASE("get_if_exists waits for who is about to make the actor, however slow that thread is") {
+  gate died;
+  runtime rt = start({.workers = 2});
+  const actor_options one{.name = "one", .get_if_exists = true};
+  auto first = rt.actor<mortal>().options(one).remote(&died);
+  REQUIRE(rt.get(first.call(&mortal::ping)).has_value());
+  first.core()->findable = false;  // as before its first call
+  actor_handle<mortal> second;
+  std::thread asks([&] { second = rt.actor<mortal>().options(one).remote(&died); });
+  for (int i = 0; i < 100'000; ++i) std::this_thread::yield();
+  first.core()->findable = true;
+  asks.join();
+  CHECK(first == second);
+}
+
 TEST_CASE("a name is free again when its actor has gone") {
   gate first_died, second_died;
   runtime rt = start();
