@@ -6,7 +6,7 @@
 namespace demo {
 namespace {
 
-row photo(const std::string& file, double sharpness) {
+row row_of(const std::string& file, double sharpness) {
   row one;
   one.file = file;
   one.sharpness = sharpness;
@@ -24,7 +24,7 @@ std::string files_of(const ranking& board) {
 TEST_CASE("the ranking is the same whatever the order of arrival") {
   ranking forwards;
   ranking backwards;
-  const std::vector<row> photos{photo("a", 1), photo("b", 3), photo("c", 2), photo("d", 3)};
+  const std::vector<row> photos{row_of("a", 1), row_of("b", 3), row_of("c", 2), row_of("d", 3)};
   for (auto one = photos.begin(); one != photos.end(); ++one) forwards.add(*one, {});
   for (auto one = photos.rbegin(); one != photos.rend(); ++one) backwards.add(*one, {});
   CHECK(files_of(forwards) == "bdca");
@@ -33,22 +33,22 @@ TEST_CASE("the ranking is the same whatever the order of arrival") {
 
 TEST_CASE("a photo that comes twice takes one place") {
   ranking board;
-  board.add(photo("a", 1), {});
-  board.add(photo("a", 1), {});
+  board.add(row_of("a", 1), {});
+  board.add(row_of("a", 1), {});
   CHECK(files_of(board) == "a");
 }
 
 TEST_CASE("the ranking keeps the sharpest and has an end") {
   ranking board;
-  for (int i = 0; i < 1000; ++i) board.add(photo(std::to_string(i), i), {});
+  for (int i = 0; i < 1000; ++i) board.add(row_of(std::to_string(i), i), {});
   CHECK(board.best().size() == ranking::places_max);
   CHECK(board.best().front().photo.file == "999");
 }
 
 TEST_CASE("a contact sheet shows the thumbnails in ranking order, each in the middle of its cell") {
   ranking board;
-  board.add(photo("dull", 1), flat_picture({160, 80}, 3, 100));
-  board.add(photo("sharp", 2), flat_picture({80, 160}, 3, 200));
+  board.add(row_of("dull", 1), flat_picture({160, 80}, 3, 100));
+  board.add(row_of("sharp", 2), flat_picture({80, 160}, 3, 200));
   const picture sheet = contact_sheet(board.best());
   CHECK(sheet.size == picture_size{2 * 168 + 8, 168 + 8});
   CHECK(sheet.row(8)[(8 + 40) * 3] == 200);
@@ -64,7 +64,7 @@ TEST_CASE("a contact sheet of nothing has no pixels") {
 TEST_CASE("a full contact sheet has a bounded size") {
   ranking board;
   const picture thumbnail = flat_picture({160, 160}, 3, 1);
-  for (int i = 0; i < 100; ++i) board.add(photo(std::to_string(i), i), thumbnail);
+  for (int i = 0; i < 100; ++i) board.add(row_of(std::to_string(i), i), thumbnail);
   CHECK(contact_sheet(board.best()).size == picture_size{6 * 168 + 8, 8 * 168 + 8});
 }
 

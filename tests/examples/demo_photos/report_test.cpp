@@ -9,7 +9,7 @@ namespace {
 const std::string header =
     "file,rank,width,height,megapixels,sharpness,edge_density,mean,entropy,error,message\n";
 
-row photo(const std::string& file, double sharpness) {
+row row_with(const std::string& file, double sharpness) {
   row one;
   one.file = file;
   one.size = {1000, 500};
@@ -33,8 +33,8 @@ TEST_CASE("a failed photo keeps its line, with the error in place of numbers") {
 }
 
 TEST_CASE("rows keep their order and are ranked by sharpness, then by name") {
-  const std::string text =
-      to_csv({photo("c", 1), photo("b", 7), photo("a", 1), make_failed_row("d", "damaged", "")});
+  const std::string text = to_csv(
+      {row_with("c", 1), row_with("b", 7), row_with("a", 1), make_failed_row("d", "damaged", "")});
   CHECK(text == header + "c,3,1000,500,0.500,1.000,0.00000,0.000,0.0000,,\n" +
                     "b,1,1000,500,0.500,7.000,0.00000,0.000,0.0000,,\n" +
                     "a,2,1000,500,0.500,1.000,0.00000,0.000,0.0000,,\n" + "d,,,,,,,,,damaged,\n");
@@ -45,6 +45,8 @@ TEST_CASE("names with commas, quotes and line ends are quoted") {
         header + "\"a,\"\"b\"\"\nc.jpg\",,,,,,,,,damaged,x\n");
 }
 
-TEST_CASE("the largest number fits its column") { CHECK(to_csv({photo("a", 1e308)}).size() > 308); }
+TEST_CASE("the largest number fits its column") {
+  CHECK(to_csv({row_with("a", 1e308)}).size() > 308);
+}
 
 }  // namespace demo

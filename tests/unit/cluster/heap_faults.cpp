@@ -9,6 +9,8 @@
 #include "tests/unit/heap.hpp"
 #include "tests/unit/seeds.hpp"
 
+namespace node_state_heap_faults {
+
 TEST_CASE("a node_state in which memory ran out can be destroyed") {
   std::uint64_t faults = 0;
   for (std::uint64_t seed = 1; seed <= seeds(2000); ++seed) {
@@ -27,3 +29,5 @@ TEST_CASE("a node_state in which memory ran out can be destroyed") {
   }
   CHECK(faults > seeds(1000));
 }
+
+}  // namespace node_state_heap_faults

@@ -9,9 +9,10 @@
 #include "faulty_run.hpp"
 #include "tests/unit/seeds.hpp"
 
-namespace {
+namespace agent_heap_faults {
 using namespace agent_test;
 
+namespace {
 std::size_t open_descriptors() {
   const std::filesystem::directory_iterator all("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
@@ -57,3 +58,5 @@ TEST_CASE("memory that runs out at any allocation of the agent ends it in order"
   if (!and_all_after) CHECK(told > faults);
   CHECK(open_descriptors() == descriptors);
 }
+
+}  // namespace agent_heap_faults

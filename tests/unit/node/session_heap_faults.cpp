@@ -6,8 +6,10 @@
 #include "session_box.hpp"
 #include "tests/unit/seeds.hpp"
 
-namespace {
+namespace session_heap_faults {
 using namespace session_box;
+
+namespace {
 constexpr std::size_t segment_bytes = 1 << 20;
 
 /// A program that does a little of everything.
@@ -181,3 +183,5 @@ TEST_CASE("memory that runs out at any allocation of a session loses it, and eve
   while (fails_at(faults + 1, and_all_after)) ++faults;
   CHECK(faults > 80);
 }
+
+}  // namespace session_heap_faults

@@ -9,6 +9,8 @@
 #include "tests/unit/seeds.hpp"
 #include "tests/unit/store/model.hpp"
 
+namespace store_heap_faults {
+
 TEST_CASE("a store in which memory ran out can be destroyed") {
   std::uint64_t faults = 0;
   for (std::uint64_t seed = 1; seed <= seeds(600); ++seed) {
@@ -28,3 +30,5 @@ TEST_CASE("a store in which memory ran out can be destroyed") {
   }
   CHECK(faults > seeds(300));
 }
+
+}  // namespace store_heap_faults
