@@ -14,20 +14,29 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "bench/compute/choice_kernels.hpp"
+
 namespace {
 using namespace beamlet;
+
+/// A program's own: a device's profile knows nothing of them but their bytes.
+struct own_kernels {
+  device_kernel orbit, encode_gamma;
+};
 
 struct work {
   std::string name;
   compute::op what;
   std::vector<tensor> inputs;
-  std::uint32_t orbits = 0;  // not 0: so many groups of the kernel below, and no op
+  device_kernel own_kernels::*own = nullptr;  // not null: so many groups of that, and no op
+  std::uint32_t groups = 0;
 };
 
 tensor of_shape(dtype type, const dimensions& shape) {
@@ -40,24 +49,49 @@ tensor of_shape(dtype type, const dimensions& shape) {
 tensor f32(const dimensions& shape) { return of_shape(dtypes::f32, shape); }
 tensor u8(const dimensions& shape) { return of_shape(dtypes::u8, shape); }
 
-// A program's own kernel with much to compute for each number, on the processor as a plain loop. A
-// device's profile knows nothing of it but its bytes.
-constexpr std::uint32_t orbit_group = 64;
+// Both are on the processor as a plain loop.
+constexpr std::uint32_t own_group = 64;
+struct own_parameters {
+  std::uint32_t count;
+};
+template <class F>
+void run_on_cpu(const kernel_part& part, const F& of) {
+  const auto* x = part.as<const float>(0);
+  auto* y = part.as<float>(1);
+  for (std::uint64_t i = part.first * own_group; i < part.last * own_group; ++i) y[i] = of(x[i]);
+}
+
+// Much to compute for each number.
 constexpr const char* orbit_text = R"(
-__kernel void orbit(__global const float* x, __global float* y) {
+__kernel void orbit(uint count, __global const float* x, __global float* y) {
   const uint i = get_global_id(0);
   float z = x[i];
   for (int k = 0; k < 256; ++k) z = z * z * 0.5f - 0.75f;
-  y[i] = z;
+  if (i < count) y[i] = z;
 })";
 void orbit_on_cpu(const kernel_part& part) {
-  const auto* x = part.as<const float>(0);
-  auto* y = part.as<float>(1);
-  for (std::uint64_t i = part.first * orbit_group; i < part.last * orbit_group; ++i) {
-    float z = x[i];
+  run_on_cpu(part, [](float z) {
     for (int k = 0; k < 256; ++k) z = z * z * 0.5f - 0.75f;
-    y[i] = z;
-  }
+    return z;
+  });
+}
+void encode_gamma_on_cpu(const kernel_part& part) {
+  run_on_cpu(part, [](float x) { return std::pow(x, 1 / 2.2f); });
+}
+
+own_kernels make_own(runtime& rt) {
+  const auto make = [&](kernel_options how) {
+    how.inputs = how.outputs = {dtypes::f32};
+    how.parameter_bytes = sizeof(own_parameters);
+    how.group_size = {own_group, 1};
+    return rt.kernel(std::move(how)).value();
+  };
+  const compute::kernel_code& gamma = compute::embedded::bench_encode_gamma;
+  return {make({.name = "orbit", .opencl = orbit_text, .cpu = orbit_on_cpu}),
+          make({.name = "encode_gamma",
+                .dialect = std::string(gamma.opencl),
+                .spirv = {gamma.spirv.begin(), gamma.spirv.end()},
+                .cpu = encode_gamma_on_cpu})};
 }
 
 work product(std::int64_t m, std::int64_t k, std::int64_t n) {
@@ -90,11 +124,22 @@ std::vector<work> all_work() {
   all.push_back({"resize", ops::resize{360, 640}, {u8({1080, 1920, 3})}});
   all.push_back({"nv12 to rgb", ops::convert_color{}, {u8({1620, 1920})}});
   all.push_back({"sobel", ops::sobel{}, {u8({480, 640, 1})}});
-  for (const std::uint32_t groups : {1, 4, 8, 16, 32, 64, 256})
-    all.push_back({"orbits " + std::to_string(groups * orbit_group),
+  const auto add_own = [&](const char* name, device_kernel own_kernels::*own,
+                           std::uint32_t groups) {
+    const std::uint32_t count = groups * own_group;
+    auto levels = tensor_builder<float>::make({count}).value();
+    for (std::uint32_t i = 0; i < count; ++i)
+      levels.values()[i] = static_cast<float>(i % 256) / 255;
+    all.push_back({std::string(name) + " " + std::to_string(count),
                    {},
-                   {f32({groups * orbit_group})},
+                   {std::move(levels).freeze()},
+                   own,
                    groups});
+  };
+  for (const std::uint32_t groups : {1, 4, 8, 16, 32, 64, 256})
+    add_own("orbits", &own_kernels::orbit, groups);
+  for (const std::uint32_t groups : {64, 1024, 16384})
+    add_own("gamma", &own_kernels::encode_gamma, groups);
   return all;
 }
 
@@ -112,30 +157,21 @@ runtime start(int argc, char** argv) {
   return runtime::start(options).value();
 }
 
-device_kernel orbit_of(runtime& rt) {
-  return rt
-      .kernel({.name = "orbit",
-               .opencl = orbit_text,
-               .cpu = orbit_on_cpu,
-               .inputs = {dtypes::f32},
-               .outputs = {dtypes::f32},
-               .group_size = {orbit_group, 1}})
-      .value();
-}
-
 /// One side of the comparison: a device by name, or the choice.
 struct side {
   runtime* rt;
-  device_kernel orbit;
+  own_kernels own;
   std::string device;
 
   /// One run in microseconds; negative: it cannot.
   double run(const work& one, const std::vector<ref<tensor>>& inputs) const {
     const auto begin = std::chrono::steady_clock::now();
     auto task =
-        one.orbits == 0
+        one.own == nullptr
             ? rt->device_task(one.what)
-            : rt->device_task(orbit.call({{dtypes::f32, one.inputs[0].shape()}}, {one.orbits}));
+            : rt->device_task((own.*one.own)
+                                  .call({{dtypes::f32, one.inputs[0].shape()}}, {one.groups},
+                                        own_parameters{one.groups * own_group}));
     auto made = std::move(task).options({.device = device}).remote(inputs);
     if (!rt->get(made).has_value()) return -1;
     return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin)
@@ -228,19 +264,19 @@ int main(int argc, char** argv) {
   const std::string part = argc > 2 ? argv[2] : "";
   auto names = start(argc, argv), chooses = start(argc, argv);
   (void)chooses.devices();
-  const device_kernel orbit = orbit_of(names), orbit_of_chosen = orbit_of(chooses);
+  const own_kernels own = make_own(names), own_of_chosen = make_own(chooses);
   std::vector<side> named;
   std::printf("%-22s", "us");
   const devices_report found = names.devices().value();
   for (const device_status& one : found.devices)
-    if (one.reason_against.empty()) named.push_back({&names, orbit, one.info.id()});
+    if (one.reason_against.empty()) named.push_back({&names, own, one.info.id()});
   for (const side& s : named) std::printf(" %10s", s.device.c_str());
   std::printf(" %10s %6s %6s  %-10s %s\n", "chosen", "/ best", "same", "best", "went to");
   int within_5 = 0, within_10 = 0, count = 0;
   std::map<std::string, int> wins;
   for (const work& one : all_work()) {
     if (one.name.find(part) == one.name.npos) continue;
-    const row made = compare(one, named, {&chooses, orbit_of_chosen, ""}, rounds);
+    const row made = compare(one, named, {&chooses, own_of_chosen, ""}, rounds);
     std::printf("%-22s", one.name.c_str());
     for (const double t : made.times) t > 0 ? std::printf(" %10.1f", t) : std::printf(" %10s", "-");
     const std::string& best = named[made.best].device;

@@ -272,15 +272,16 @@ result<sched::actor_core*> find_named(sched::context& here, std::string_view nam
 
 sched::actor_core* await_named(sched::context& here, std::string_view name_space,
                                std::string_view name, const sched::actor_type& type) {
-  // Who takes it gives its first call next. Processors may be slow to come back to that thread.
-  constexpr int looks_max = 1000, naps_from = 64;
+  // Who takes it gives its first call next; processors may be slow to come back to that thread.
+  constexpr int yields = 1000, naps_max = 10'000;
   constexpr base::time_ns nap_ns = 1'000'000;
   std::atomic<std::uint32_t> nothing{0};
-  for (int look = 0; look < looks_max; ++look) {
+  for (int look = 0; look < yields + naps_max; ++look) {
     auto found = find_named(here, name_space, name, type);
     if (!found.has_value()) return nullptr;
     if (*found != nullptr) return *found;
-    if (look < naps_from) ports::yield();
+    if (look < yields) ports::yield();
+    else if (!sched::is_being_made(here, name_space, name)) break;
     else ports::wait_on(nothing, 0, nap_ns);
   }
   return nullptr;

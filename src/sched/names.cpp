@@ -117,6 +117,13 @@ void release_name(actor_core& a) noexcept {
   extra->name.clear();
 }
 
+bool is_being_made(context& here, std::string_view name_space, std::string_view name) noexcept {
+  scheduler& home = here.home();
+  std::lock_guard hold(home.names_lock);
+  auto at = home.actor_names.find(full_name(name_space, name));
+  return at != home.actor_names.end() && !at->second->findable.load(std::memory_order_acquire);
+}
+
 void find_actor(context& here, std::string_view name_space, std::string_view name,
                 void (*answer)(void* user, actor_core* found), void* user) noexcept {
   scheduler& home = here.home();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many runs a simulation tries.
+// How many runs a simulation tries, and how long a chain is.
 #pragma once
 
 #include <algorithm>

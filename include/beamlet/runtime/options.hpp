@@ -162,6 +162,8 @@ struct actor_options {
   /// before `remote` returns, which waits for the agent that long.
   std::string name = {};
   std::optional<std::string> name_space = {};
+  /// The actor that has the name, if it has the same type. Waits up to 10 s for a thread that is
+  /// just making it; where one is just ending, the error is already_exists.
   bool get_if_exists = false;
   beamlet::lifetime lifetime = beamlet::lifetime::non_detached;
   /// Held for life; `num_cpus` is 0 because an idle actor holds none and its running call takes a

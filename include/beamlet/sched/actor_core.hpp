@@ -158,6 +158,8 @@ inline std::uint64_t caller_of(const context& here) noexcept {
 /// One asynchronous interface for names; later the agent's and the cluster's answer behind it.
 void find_actor(context& here, std::string_view name_space, std::string_view name,
                 void (*answer)(void* user, actor_core* found), void* user) noexcept;
+/// Whether the name is taken by one that find_actor does not find yet.
+bool is_being_made(context& here, std::string_view name_space, std::string_view name) noexcept;
 result<void> name_actor(context& here, actor_core& a, std::string_view name_space,
                         std::string_view name);
 

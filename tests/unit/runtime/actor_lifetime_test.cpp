@@ -184,7 +184,8 @@ TEST_CASE("get_if_exists waits for who is about to make the actor, however slow 
   first.core()->findable = false;  // as before its first call
   actor_handle<mortal> second;
   std::thread asks([&] { second = rt.actor<mortal>().options(one).remote(&died); });
-  for (int i = 0; i < 20'000; ++i) std::this_thread::yield();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
   first.core()->findable = true;
   asks.join();
   CHECK(first == second);
