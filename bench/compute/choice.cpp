@@ -28,7 +28,7 @@ using namespace beamlet;
 
 /// A program's own: a device's profile knows nothing of them but their bytes.
 struct own_kernels {
-  device_kernel orbit, encode_gamma;
+  device_kernel orbit, encode_pq;
 };
 
 struct work {
@@ -75,8 +75,11 @@ void orbit_on_cpu(const kernel_part& part) {
     return z;
   });
 }
-void encode_gamma_on_cpu(const kernel_part& part) {
-  run_on_cpu(part, [](float x) { return std::pow(x, 1 / 2.2f); });
+void encode_pq_on_cpu(const kernel_part& part) {
+  run_on_cpu(part, [](float x) {
+    const float light = std::pow(x, 0.1593017578125f);
+    return std::pow((0.8359375f + 18.8515625f * light) / (1 + 18.6875f * light), 78.84375f);
+  });
 }
 
 own_kernels make_own(runtime& rt) {
@@ -86,12 +89,12 @@ own_kernels make_own(runtime& rt) {
     how.group_size = {own_group, 1};
     return rt.kernel(std::move(how)).value();
   };
-  const compute::kernel_code& gamma = compute::embedded::bench_encode_gamma;
+  const compute::kernel_code& pq = compute::embedded::bench_encode_pq;
   return {make({.name = "orbit", .opencl = orbit_text, .cpu = orbit_on_cpu}),
-          make({.name = "encode_gamma",
-                .dialect = std::string(gamma.opencl),
-                .spirv = {gamma.spirv.begin(), gamma.spirv.end()},
-                .cpu = encode_gamma_on_cpu})};
+          make({.name = "encode_pq",
+                .dialect = std::string(pq.opencl),
+                .spirv = {pq.spirv.begin(), pq.spirv.end()},
+                .cpu = encode_pq_on_cpu})};
 }
 
 work product(std::int64_t m, std::int64_t k, std::int64_t n) {
@@ -139,7 +142,7 @@ std::vector<work> all_work() {
   for (const std::uint32_t groups : {1, 4, 8, 16, 32, 64, 256})
     add_own("orbits", &own_kernels::orbit, groups);
   for (const std::uint32_t groups : {64, 1024, 16384})
-    add_own("gamma", &own_kernels::encode_gamma, groups);
+    add_own("HDR", &own_kernels::encode_pq, groups);
   return all;
 }
 
